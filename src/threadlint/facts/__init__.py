@@ -1,0 +1,1 @@
+"""What one file says about threads: plain data, without a syntax tree."""

@@ -1,0 +1,69 @@
+"""Type annotations as values: which class an annotated name holds, as far as a class is named."""
+
+from __future__ import annotations
+
+import ast
+
+import libcst as cst
+
+from threadlint.facts.model import Logic, Many, Ref, Value
+from threadlint.facts.visitors.scopes import dotted
+from threadlint.facts.visitors.walk import Walk
+
+_UNION = {"Optional", "Union"}
+_TRANSPARENT = {"Annotated", "ClassVar", "Final", "Required", "NotRequired", "ReadOnly", "InitVar"}
+_ONE_ITEM = {
+    "list": "list", "List": "list", "set": "set", "Set": "set", "frozenset": "set", "FrozenSet": "set", "Sequence": "list", "Iterable": "list",
+    "Iterator": "list", "Collection": "list", "MutableSequence": "list", "deque": "list", "Deque": "list", "Generator": "list",
+    "AbstractSet": "set", "MutableSet": "set", "tuple": "tuple", "Tuple": "tuple",
+}  # fmt: skip
+_LAST_ITEM = {"dict", "Dict", "Mapping", "MutableMapping", "defaultdict", "DefaultDict", "OrderedDict", "WeakValueDictionary"}
+
+
+def annotation(walk: Walk, node: cst.CSTNode) -> Value | None:
+    """The class that an annotation names, unions as `or`, containers as `Many`; None where it names none."""
+    if isinstance(node, (cst.Name, cst.Attribute)):
+        return _named(walk, dotted(node))
+    if isinstance(node, cst.SimpleString):
+        return _quoted(walk, node)
+    if isinstance(node, cst.BinaryOperation) and isinstance(node.operator, cst.BitOr):
+        return _union([annotation(walk, node.left), annotation(walk, node.right)])
+    if isinstance(node, cst.Subscript):
+        return _subscript(walk, node)
+    return None
+
+
+def _subscript(walk: Walk, node: cst.Subscript) -> Value | None:
+    name = dotted(node.value).rpartition(".")[2]
+    inner = [element.slice.value for element in node.slice if isinstance(element.slice, cst.Index)]
+    if not inner:
+        return None
+    if name in _UNION:
+        return _union([annotation(walk, part) for part in inner])
+    if name in _TRANSPARENT:
+        return annotation(walk, inner[0])
+    if name in _ONE_ITEM or name in _LAST_ITEM:
+        item = annotation(walk, inner[-1 if name in _LAST_ITEM else 0])
+        kind = "dict" if name in _LAST_ITEM else _ONE_ITEM[name]
+        return Many(kind, (item,) if item is not None else (), repeated=True)
+    return annotation(walk, node.value) if name not in {"type", "Type", "Callable", "Literal"} else None
+
+
+def _union(parts: list[Value | None]) -> Value | None:
+    known = tuple(part for part in parts if part is not None)
+    return Logic("or", known) if len(known) > 1 else (known[0] if known else None)
+
+
+def _named(walk: Walk, name: str) -> Value | None:
+    first, *rest = name.split(".")
+    if not first or first in {"None", "Any"}:
+        return None
+    ref = walk.resolve(first)
+    return Ref(ref.root, ref.name, (*ref.path, *rest), ref.owner)
+
+
+def _quoted(walk: Walk, node: cst.SimpleString) -> Value | None:
+    try:
+        return annotation(walk, cst.parse_expression(str(ast.literal_eval(node.value))))
+    except (ValueError, SyntaxError, cst.ParserSyntaxError):
+        return None

@@ -1,0 +1,132 @@
+"""Functions, lambdas and classes: a frame of facts for each function, and the names that they are bound to."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import libcst as cst
+
+from threadlint.facts.model import UNKNOWN, Class, Function, Jump, Node, Param, Ref, Root, Span, Value
+from threadlint.facts.visitors import stores
+from threadlint.facts.visitors.annotations import annotation
+from threadlint.facts.visitors.scopes import bindings
+from threadlint.facts.visitors.walk import ClassScope, Frame, Walk
+
+_SPEAKS_OF_LOCK = re.compile(r"\b(lock|mutex)", re.IGNORECASE)
+
+
+def _function(walk: Walk, node: cst.FunctionDef) -> None:
+    decorators = tuple(walk.value(decorator.decorator) for decorator in node.decorators)
+    params = _params(walk, node.params)
+    returns = annotation(walk, node.returns.annotation) if node.returns is not None else None
+    scope = walk.frame.classes[-1] if walk.frame.classes else None
+    qualname = walk.unique(f"{_prefix(walk)}{node.name.value}")
+    frame = Frame(qualname, walk.frame, bindings(node.body.body, walrus=walk.walrus), scope.qualname if scope else "", node.asynchronous is not None)
+    frame.bound.names.update(param.name for param in params)
+    walk.modules.extend(frame.bound.modules)
+    body = _inside(walk, frame, lambda: walk.body(node.body.body))
+    doc = node.get_docstring() or ""
+    span = walk.at(node)
+    walk.functions.append(
+        Function(
+            qualname, node.name.value, span, body, params, decorators, walk.frame.qualname, scope.qualname if scope else "",
+            frame.is_async, frame.is_generator, returns, tuple(sorted(frame.captured)), doc if _SPEAKS_OF_LOCK.search(doc) else "",
+        )  # fmt: skip
+    )
+    stores.bind(walk, node.name.value, Ref(Root.FUNCTION, qualname), span, "def")
+
+
+def _prefix(walk: Walk) -> str:
+    frame = walk.frame
+    if frame.classes:
+        return f"{frame.classes[-1].qualname}."
+    return f"{frame.qualname}.<locals>." if frame.outer is not None else ""
+
+
+def _inside(walk: Walk, frame: Frame, work: Callable[[], None]) -> tuple[Node, ...]:
+    outer = walk.frame
+    walk.frame = frame
+    try:
+        work()
+    finally:
+        walk.frame = outer
+    return tuple(frame.blocks[0])
+
+
+def _params(walk: Walk, node: cst.Parameters) -> tuple[Param, ...]:
+    found: list[Param] = []
+
+    def add(param: cst.Param, kind: str) -> None:
+        declared = annotation(walk, param.annotation.annotation) if param.annotation is not None else None
+        default = walk.value(param.default) if param.default is not None else None
+        found.append(Param(param.name.value, kind, declared, default))
+
+    for param in (*node.posonly_params, *node.params):
+        add(param, "pos")
+    if isinstance(node.star_arg, cst.Param):
+        add(node.star_arg, "*")
+    for param in node.kwonly_params:
+        add(param, "kw")
+    if node.star_kwarg is not None:
+        add(node.star_kwarg, "**")
+    return tuple(found)
+
+
+def _lambda(walk: Walk, node: cst.Lambda) -> Value:
+    params = _params(walk, node.params)
+    span = walk.at(node)
+    outer = walk.frame
+    qualname = walk.unique(f"{f'{outer.qualname}.<locals>.' if outer.outer is not None else ''}<lambda>@{span[0]}:{span[1]}")
+    frame = Frame(qualname, outer, bindings((), walrus=False))
+    frame.bound.names.update(param.name for param in params)
+
+    def work() -> None:
+        value = walk.value(node.body)
+        frame.emit(Jump("return", span, value))
+
+    body = _inside(walk, frame, work)
+    walk.functions.append(
+        Function(qualname, "<lambda>", span, body, params, (), outer.qualname, "", False, frame.is_generator, None, tuple(sorted(frame.captured)))  # noqa: FBT003
+    )
+    return Ref(Root.FUNCTION, qualname)
+
+
+def _class(walk: Walk, node: cst.ClassDef) -> None:
+    decorators = tuple(walk.value(decorator.decorator) for decorator in node.decorators)
+    bases = tuple(walk.value(arg.value) for arg in node.bases if not arg.star)
+    for keyword in node.keywords:
+        walk.value(keyword.value)
+    name = node.name.value
+    qualname = walk.unique(f"{_prefix(walk)}{name}")
+    span: Span = walk.at(node)
+    ref = walk.resolve(name)
+    bound = bindings(node.body.body, walrus=walk.walrus)
+    walk.modules.extend(bound.modules)
+    walk.classes.append(Class(qualname, name, span, bases, decorators, walk.frame.qualname))
+    walk.frame.classes.append(ClassScope(qualname, ref, bound))
+    try:
+        walk.body(node.body.body)
+    finally:
+        walk.frame.classes.pop()
+    stores.bind(walk, name, Ref(Root.CLASS, qualname), span, "class")
+
+
+def module(walk: Walk, node: cst.Module, span: Span) -> Function:
+    """The module's body as a function."""
+    walk.body(node.body)
+    return Function("", "<module>", span, tuple(walk.frame.blocks[0]), captured=tuple(sorted(walk.frame.captured)))
+
+
+def statements() -> dict[type, Callable[[Walk, Any], None]]:
+    """The handlers of definitions, by node type."""
+    return {cst.FunctionDef: _function, cst.ClassDef: _class}
+
+
+def expressions() -> dict[type, Callable[[Walk, Any], Value]]:
+    """The handler of lambdas."""
+    return {cst.Lambda: _lambda}
+
+
+__all__ = ["UNKNOWN", "expressions", "module", "statements"]

@@ -1,0 +1,389 @@
+"""What expressions do and what is known of their values: names, attributes, elements, calls, tests, displays."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import libcst as cst
+
+from threadlint.facts.model import (
+    UNKNOWN,
+    Call,
+    Compare,
+    Const,
+    Derived,
+    Logic,
+    Loop,
+    Many,
+    Operate,
+    Ref,
+    Root,
+    Suspend,
+    Value,
+)
+from threadlint.facts.visitors.scopes import target_names
+from threadlint.facts.visitors.walk import Walk
+
+
+def extend(base: Value, step: str) -> Value:
+    """The value one attribute or element further: only a `Ref` has one that can be named."""
+    if type(base) is Ref:
+        return Ref(base.root, base.name, (*base.path, step), base.owner)
+    return Derived((base,), step)
+
+
+def place(walk: Walk, node: cst.CSTNode) -> Value:
+    """The value of the expression, without writing down the read of its last step: for callees, receivers and targets."""
+    kind = type(node)
+    if kind is cst.Name:
+        return walk.resolve(node.value)  # type: ignore[attr-defined]
+    if kind is cst.Attribute:
+        return extend(place(walk, node.value), node.attr.value)  # type: ignore[attr-defined]
+    if kind is cst.Subscript:
+        base = place(walk, node.value)  # type: ignore[attr-defined]
+        return extend(base, index(walk, node.slice))  # type: ignore[attr-defined]
+    return walk.value(node)
+
+
+def index(walk: Walk, slices: Sequence[cst.SubscriptElement]) -> str:
+    """The step of a subscript, such as `[0]` or `[key]`; what the index itself does is written down."""
+    texts: list[str] = []
+    for element in slices:
+        part = element.slice
+        if isinstance(part, cst.Slice):
+            for bound in (part.lower, part.upper, part.step):
+                if bound is not None:
+                    walk.value(bound)
+            texts.append(":")
+        else:
+            walk.value(part.value)
+            texts.append(key_text(part.value))
+    return f"[{', '.join(texts)}]"
+
+
+def key_text(node: cst.CSTNode) -> str:
+    """The text of a simple index, `...` for anything longer."""
+    if isinstance(node, (cst.Name, cst.Integer, cst.SimpleString)):
+        return node.value
+    if isinstance(node, cst.Attribute):
+        inner = key_text(node.value)
+        return f"{inner}.{node.attr.value}" if inner != "..." else inner
+    return "..."
+
+
+def _reading(walk: Walk, node: cst.Name | cst.Attribute | cst.Subscript) -> Value:
+    value = place(walk, node)
+    if type(value) is Ref:
+        if value.root == Root.BUILTIN and value.name in ("True", "False", "None") and not value.path:
+            return Const({"True": True, "False": False, "None": None}[value.name])
+        walk.read(value, walk.at(node))
+    return value
+
+
+def _call(walk: Walk, node: cst.Call, use: str = "used") -> Value:
+    frame = walk.frame
+    if isinstance(node.func, cst.Name) and node.func.value == "super" and frame.cls:
+        for arg in node.args:
+            walk.value(arg.value)
+        return Ref(Root.SUPER, "super", (), frame.cls)
+    callee = place(walk, node.func)
+    args: list[Value] = []
+    keywords: list[tuple[str, Value]] = []
+    starred = False
+    for arg in node.args:
+        value = walk.value(arg.value)
+        if arg.keyword is not None:
+            keywords.append((arg.keyword.value, value))
+        elif arg.star == "**":
+            keywords.append(("**", value))
+        elif arg.star:
+            starred = True
+            args.append(Many("star", (value,), repeated=True))
+        else:
+            args.append(value)
+    frame.calls += 1
+    frame.switch_point()
+    call = Call(frame.calls, walk.at(node), callee, tuple(args), tuple(keywords), use, starred)
+    frame.emit(call)
+    result = call.result
+    sources = _receiver_flow(walk, callee, args, node)
+    for value in (*args, *(value for _, value in keywords)):
+        sources += walk_flows(walk, value)
+    frame.results[result.name] = sources
+    return result
+
+
+def _receiver_flow(walk: Walk, callee: Value, args: list[Value], node: cst.Call) -> tuple[Any, ...]:
+    """What the receiver of a method call puts into the result: `d.get(k)` reads the element `d[k]`, `x.strip()` the value of `x`."""
+    if type(callee) is not Ref or not callee.path:
+        return ()
+    receiver = Ref(callee.root, callee.name, callee.path[:-1], callee.owner)
+    time = walk.frame.switched - 1
+    if callee.path[-1] == "get" and args and node.args:
+        return ((Ref(receiver.root, receiver.name, (*receiver.path, f"[{key_text(node.args[0].value)}]"), receiver.owner), walk.at(node), time),)
+    if callee.path[-1] == "acquire":
+        return ()
+    return ((receiver, walk.at(node), time), *walk_flows(walk, receiver))
+
+
+def walk_flows(walk: Walk, value: Value | None) -> tuple[Any, ...]:
+    """The locations whose values go into this one, each with the place and the time of its last read."""
+    kind = type(value)
+    frame = walk.frame
+    if kind is Ref:
+        if value.root == Root.RESULT and not value.path:  # type: ignore[union-attr]
+            return frame.results.get(value.name, ())  # type: ignore[union-attr]
+        if value.root == Root.VAR and not value.path and value.owner == frame.qualname:  # type: ignore[union-attr]
+            return frame.carried.get(value.name, ())  # type: ignore[union-attr]
+        seen = frame.read_at.get(value)  # type: ignore[arg-type]
+        return ((value, *seen),) if seen else ()
+    if kind is Derived:
+        parts: Iterable[Value] = value.parts  # type: ignore[union-attr]
+    elif kind is Many:
+        parts = value.items  # type: ignore[union-attr]
+    elif kind is Logic and value.op == "if":  # type: ignore[union-attr]
+        parts = value.items[:1]  # type: ignore[union-attr]
+    else:
+        return ()
+    found: tuple[Any, ...] = ()
+    for part in parts:
+        found += walk_flows(walk, part)
+    return found
+
+
+def discarded(walk: Walk, node: cst.BaseExpression) -> None:
+    """An expression as a statement: its value is thrown away."""
+    if type(node) is cst.Call:
+        _call(walk, node, "discarded")
+    elif type(node) is cst.Await:
+        _await(walk, node, "discarded")
+    else:
+        walk.value(node)
+
+
+def returned(walk: Walk, node: cst.BaseExpression) -> Value:
+    """The expression of a `return`."""
+    return _call(walk, node, "returned") if type(node) is cst.Call else walk.value(node)
+
+
+def _await(walk: Walk, node: cst.Await, use: str = "awaited") -> Value:
+    inner = node.expression
+    value = _call(walk, inner, "awaited" if use != "discarded" else "awaited-discarded") if type(inner) is cst.Call else walk.value(inner)
+    walk.frame.switch_point()
+    walk.frame.emit(Suspend("await", walk.at(node), value))
+    return Derived((value,), "await")
+
+
+def _yield(walk: Walk, node: cst.Yield) -> Value:
+    walk.frame.is_generator = True
+    kind, value = "yield", None
+    if isinstance(node.value, cst.From):
+        kind, value = "yield from", walk.value(node.value.item)
+    elif node.value is not None:
+        value = walk.value(node.value)
+    walk.frame.switch_point()
+    walk.frame.emit(Suspend(kind, walk.at(node), value))
+    return Derived((value,) if value is not None else (), kind)
+
+
+def _binary(walk: Walk, node: cst.BinaryOperation) -> Value:
+    # long sums nest to the left: a loop, not a recursion, walks down the spine
+    spine: list[cst.BinaryOperation] = []
+    left: cst.CSTNode = node
+    while type(left) is cst.BinaryOperation:
+        spine.append(left)
+        left = left.left
+    parts = [walk.value(left)]
+    parts.extend(walk.value(operation.right) for operation in reversed(spine))
+    open_parts = tuple(part for part in parts if type(part) is not Const)
+    if open_parts and not any(type(part) is Const and type(part.value) is str for part in parts):
+        walk.frame.emit(Operate(walk.at(node)))
+    return Derived(open_parts, type(node.operator).__name__)
+
+
+def _boolean(walk: Walk, node: cst.BooleanOperation) -> Value:
+    op = "and" if isinstance(node.operator, cst.And) else "or"
+    spine: list[cst.CSTNode] = []
+    left: cst.CSTNode = node
+    while isinstance(left, cst.BooleanOperation) and isinstance(left.operator, cst.And) == (op == "and") and (left is node or not left.lpar):
+        spine.append(left.right)
+        left = left.left
+    return Logic(op, (walk.value(left), *(walk.value(right) for right in reversed(spine))))
+
+
+def _unary(walk: Walk, node: cst.UnaryOperation) -> Value:
+    value = walk.value(node.expression)
+    if isinstance(node.operator, cst.Not):
+        return Logic("not", (value,))
+    if isinstance(node.operator, cst.Minus) and type(value) is Const and isinstance(value.value, (int, float)):
+        return Const(-value.value)
+    return Derived((value,), "unary")
+
+
+def _comparison(walk: Walk, node: cst.Comparison) -> Value:
+    left = walk.value(node.left)
+    tests: list[Value] = []
+    for item in node.comparisons:
+        right = walk.value(item.comparator)
+        tests.append(Compare(_operator(item.operator), left, right))
+        left = right
+    return tests[0] if len(tests) == 1 else Logic("and", tuple(tests))
+
+
+_OPERATORS = {
+    cst.In: "in", cst.NotIn: "not in", cst.Is: "is", cst.IsNot: "is not", cst.Equal: "==", cst.NotEqual: "!=",
+    cst.LessThan: "<", cst.LessThanEqual: "<=", cst.GreaterThan: ">", cst.GreaterThanEqual: ">=",
+}  # fmt: skip
+
+
+def _operator(node: cst.BaseCompOp) -> str:
+    return _OPERATORS.get(type(node), "")
+
+
+def _conditional(walk: Walk, node: cst.IfExp) -> Value:
+    test = walk.value(node.test)
+    return Logic("if", (walk.value(node.body), walk.value(node.orelse), test))
+
+
+def _display(kind: str) -> Callable[[Walk, Any], Value]:
+    def display(walk: Walk, node: cst.Tuple | cst.List | cst.Set) -> Value:
+        return Many(kind, tuple(walk.value(element.value) for element in node.elements))
+
+    return display
+
+
+def _dict(walk: Walk, node: cst.Dict) -> Value:
+    items: list[Value] = []
+    for element in node.elements:
+        if isinstance(element, cst.DictElement):
+            walk.value(element.key)
+        items.append(walk.value(element.value))
+    return Many("dict", tuple(items))
+
+
+def _comprehension(kind: str) -> Callable[[Walk, Any], Value]:
+    def comprehension(walk: Walk, node: Any) -> Value:
+        walk.frame.inner_names.append(_comprehension_names(node.for_in))
+        try:
+            item = _comp_for(walk, node, node.for_in, "generator" if kind == "generator" else "comprehension")
+        finally:
+            walk.frame.inner_names.pop()
+        return Many(kind, (item,), repeated=True)
+
+    return comprehension
+
+
+def _comprehension_names(loop: cst.CompFor | None) -> set[str]:
+    names: set[str] = set()
+    while loop is not None:
+        names.update(target_names(loop.target))
+        loop = loop.inner_for_in
+    return names
+
+
+def _comp_for(walk: Walk, node: Any, loop: cst.CompFor, kind: str) -> Value:
+    from threadlint.facts.visitors.stores import targets
+
+    frame = walk.frame
+    source = walk.value(loop.iter)
+    frame.switch_point()
+    frame.open()
+    refs = targets(walk, loop.target, Derived((source,), "item"), "for")
+    for test in loop.ifs:
+        walk.value(test.test)
+    if loop.inner_for_in is not None:
+        item = _comp_for(walk, node, loop.inner_for_in, kind)
+    elif isinstance(node, cst.DictComp):
+        walk.value(node.key)
+        item = walk.value(node.value)
+    else:
+        item = walk.value(node.elt)
+    body = frame.close()
+    frame.switch_point()
+    frame.emit(Loop(kind, walk.at(node), source, refs, body, (), loop.asynchronous is not None))
+    return item
+
+
+def _named(walk: Walk, node: cst.NamedExpr) -> Value:
+    from threadlint.facts.visitors.stores import store
+
+    value = walk.value(node.value)
+    store(walk, node.target, value, walk.at(node))
+    return value
+
+
+def _number(walk: Walk, node: cst.Integer | cst.Float) -> Value:  # noqa: ARG001 (the handlers share one form)
+    value = node.evaluated_value if len(node.value) < 40 else 0  # noqa: PLR2004 (a longer number is no count of threads)
+    return Const(value)
+
+
+def _string(walk: Walk, node: cst.SimpleString) -> Value:  # noqa: ARG001
+    if len(node.value) > 200 or "b" in node.prefix.lower():  # noqa: PLR2004
+        return UNKNOWN
+    try:
+        return Const(str(ast.literal_eval(node.value)))
+    except (ValueError, SyntaxError):
+        return UNKNOWN
+
+
+def _concatenated(walk: Walk, node: cst.ConcatenatedString) -> Value:
+    parts: list[Value] = []
+    right: cst.CSTNode = node
+    while isinstance(right, cst.ConcatenatedString):
+        parts.append(walk.value(right.left))
+        right = right.right
+    parts.append(walk.value(right))
+    return Derived(tuple(part for part in parts if type(part) is Derived))
+
+
+def _formatted(walk: Walk, node: Any) -> Value:
+    found: list[Value] = []
+    todo = list(node.parts)
+    while todo:
+        part = todo.pop(0)
+        if hasattr(part, "expression"):
+            found.append(walk.value(part.expression))
+            todo[:0] = part.format_spec or ()
+    return Derived(tuple(found), "f-string")
+
+
+def _starred(walk: Walk, node: cst.StarredElement) -> Value:
+    return Many("star", (walk.value(node.value),), repeated=True)
+
+
+def handlers() -> dict[type, Callable[[Walk, Any], Value]]:
+    """The handlers of expressions, by node type."""
+    table: dict[type, Callable[[Walk, Any], Value]] = {
+        cst.Name: _reading,
+        cst.Attribute: _reading,
+        cst.Subscript: _reading,
+        cst.Call: _call,
+        cst.Await: _await,
+        cst.Yield: _yield,
+        cst.BinaryOperation: _binary,
+        cst.BooleanOperation: _boolean,
+        cst.UnaryOperation: _unary,
+        cst.Comparison: _comparison,
+        cst.IfExp: _conditional,
+        cst.Tuple: _display("tuple"),
+        cst.List: _display("list"),
+        cst.Set: _display("set"),
+        cst.Dict: _dict,
+        cst.ListComp: _comprehension("list"),
+        cst.SetComp: _comprehension("set"),
+        cst.DictComp: _comprehension("dict"),
+        cst.GeneratorExp: _comprehension("generator"),
+        cst.NamedExpr: _named,
+        cst.Integer: _number,
+        cst.Float: _number,
+        cst.SimpleString: _string,
+        cst.ConcatenatedString: _concatenated,
+        cst.FormattedString: _formatted,
+        cst.StarredElement: _starred,
+    }
+    template = getattr(cst, "TemplatedString", None)
+    if template is not None:
+        table[template] = _formatted
+    return table

@@ -1,0 +1,218 @@
+"""The standard library's locks, queues, executors and thread starters, by canonical dotted name.
+
+Sources: the library reference of CPython 3.14 (threading, multiprocessing, queue, concurrent.futures, asyncio) and the
+modules themselves for names such as `_thread.allocate_lock`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class LockType:
+    """A class of locks: `kind` is lock, condition or semaphore; `world` says who it excludes: threads, processes or tasks."""
+
+    kind: str
+    reentrant: bool = False
+    world: str = "threads"
+
+
+LOCKS: dict[str, LockType] = {
+    "threading.Lock": LockType("lock"),
+    "threading.RLock": LockType("lock", reentrant=True),
+    "threading.Condition": LockType("condition", reentrant=True),
+    "threading.Semaphore": LockType("semaphore"),
+    "threading.BoundedSemaphore": LockType("semaphore"),
+    "multiprocessing.Lock": LockType("lock", world="processes"),
+    "multiprocessing.RLock": LockType("lock", reentrant=True, world="processes"),
+    "multiprocessing.Condition": LockType("condition", reentrant=True, world="processes"),
+    "multiprocessing.Semaphore": LockType("semaphore", world="processes"),
+    "multiprocessing.BoundedSemaphore": LockType("semaphore", world="processes"),
+    "asyncio.Lock": LockType("lock", world="tasks"),
+    "asyncio.Condition": LockType("condition", world="tasks"),
+    "asyncio.Semaphore": LockType("semaphore", world="tasks"),
+    "asyncio.BoundedSemaphore": LockType("semaphore", world="tasks"),
+}
+
+ALIASES: dict[str, str] = {
+    "_thread.allocate_lock": "threading.Lock",
+    "_thread.allocate": "threading.Lock",
+    "_thread.LockType": "threading.Lock",
+    "_thread.lock": "threading.Lock",
+    "_thread.RLock": "threading.RLock",
+    "_thread.start_new": "_thread.start_new_thread",
+    "thread.allocate_lock": "threading.Lock",
+    "threading._RLock": "threading.RLock",
+    "threading._allocate_lock": "threading.Lock",
+    "threading._PyRLock": "threading.RLock",
+    "dummy_threading.Lock": "threading.Lock",
+    "multiprocessing.synchronize.Lock": "multiprocessing.Lock",
+    "multiprocessing.synchronize.RLock": "multiprocessing.RLock",
+    "multiprocessing.synchronize.Condition": "multiprocessing.Condition",
+    "multiprocessing.synchronize.Semaphore": "multiprocessing.Semaphore",
+    "multiprocessing.context.Process": "multiprocessing.Process",
+    "multiprocessing.process.BaseProcess": "multiprocessing.Process",
+    "multiprocessing.queues.Queue": "multiprocessing.Queue",
+    "multiprocessing.queues.JoinableQueue": "multiprocessing.JoinableQueue",
+    "multiprocessing.dummy.Pool": "multiprocessing.pool.ThreadPool",
+    "multiprocessing.dummy.Process": "threading.Thread",
+    "multiprocessing.dummy.Lock": "threading.Lock",
+    "multiprocessing.dummy.RLock": "threading.RLock",
+    "multiprocessing.dummy.Queue": "queue.Queue",
+    "multiprocessing.dummy.JoinableQueue": "queue.Queue",
+    "asyncio.locks.Lock": "asyncio.Lock",
+    "asyncio.locks.Condition": "asyncio.Condition",
+    "asyncio.locks.Semaphore": "asyncio.Semaphore",
+    "asyncio.locks.Event": "asyncio.Event",
+    "asyncio.queues.Queue": "asyncio.Queue",
+    "concurrent.futures.thread.ThreadPoolExecutor": "concurrent.futures.ThreadPoolExecutor",
+    "concurrent.futures.process.ProcessPoolExecutor": "concurrent.futures.ProcessPoolExecutor",
+    "concurrent.futures._base.Executor": "concurrent.futures.Executor",
+    "concurrent.futures._base.Future": "concurrent.futures.Future",
+    "concurrent.futures._base.wait": "concurrent.futures.wait",
+    "concurrent.futures._base.as_completed": "concurrent.futures.as_completed",
+    "Queue.Queue": "queue.Queue",
+}
+"""Other names of the same thing: the module that defines it, and older ones."""
+
+QUEUES: dict[str, str] = {
+    "queue.Queue": "threads",
+    "queue.LifoQueue": "threads",
+    "queue.PriorityQueue": "threads",
+    "queue.SimpleQueue": "threads",
+    "asyncio.Queue": "tasks",
+    "asyncio.LifoQueue": "tasks",
+    "asyncio.PriorityQueue": "tasks",
+    "multiprocessing.Queue": "processes",
+    "multiprocessing.JoinableQueue": "processes",
+    "multiprocessing.SimpleQueue": "processes",
+}
+"""Queues, and what they connect."""
+
+JOINABLE_QUEUES = frozenset(QUEUES) - {"queue.SimpleQueue", "multiprocessing.SimpleQueue", "multiprocessing.Queue"}
+"""Queues with `task_done()` and `join()`."""
+
+EXECUTORS: dict[str, str] = {
+    "concurrent.futures.ThreadPoolExecutor": "threads",
+    "concurrent.futures.ProcessPoolExecutor": "processes",
+    "concurrent.futures.InterpreterPoolExecutor": "interpreters",
+    "concurrent.futures.Executor": "threads",
+}
+"""Executors with `submit()` that returns a `concurrent.futures.Future`, and what their workers are.
+
+The abstract `Executor` is taken for a pool of threads: its users cannot rule that out."""
+
+POOLS: dict[str, str] = {
+    "multiprocessing.pool.ThreadPool": "threads",
+    "multiprocessing.Pool": "processes",
+    "multiprocessing.pool.Pool": "processes",
+}
+"""Pools with `apply_async()` and `map()`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Starter:
+    """A call that makes a function run on another thread: where the callable and its arguments stand.
+
+    `target` and `first` are positions, `keyword` the callable's keyword; `args` names the keyword (and `args_at` the position) of a tuple of arguments,
+    empty where the arguments follow the callable; `repeats` says that the callable runs once for each item.
+    """
+
+    target: int
+    keyword: str = ""
+    args: str = ""
+    args_at: int = -1
+    kwargs: str = ""
+    repeats: bool = False
+
+
+CONSTRUCTORS: dict[str, Starter] = {
+    "threading.Thread": Starter(1, "target", "args", 3, "kwargs"),
+    "threading.Timer": Starter(1, "function", "args", 2, "kwargs"),
+}
+"""Classes whose instances run a callable on a thread once they are started."""
+
+FUNCTIONS: dict[str, Starter] = {
+    "_thread.start_new_thread": Starter(0, "", "", 1),
+    "asyncio.to_thread": Starter(0, "func"),
+}
+"""Functions that run a callable on a thread."""
+
+EXECUTOR_METHODS: dict[str, Starter] = {
+    "submit": Starter(0, "fn"),
+    "map": Starter(0, "fn", repeats=True),
+}
+
+POOL_METHODS: dict[str, Starter] = {
+    "apply_async": Starter(0, "func", "args", 1, "kwds"),
+    "apply": Starter(0, "func", "args", 1, "kwds"),
+    "map": Starter(0, "func", repeats=True),
+    "map_async": Starter(0, "func", repeats=True),
+    "imap": Starter(0, "func", repeats=True),
+    "imap_unordered": Starter(0, "func", repeats=True),
+    "starmap": Starter(0, "func", repeats=True),
+    "starmap_async": Starter(0, "func", repeats=True),
+}
+
+LOOP_TYPES = frozenset({"asyncio.AbstractEventLoop", "asyncio.BaseEventLoop", "asyncio.events.AbstractEventLoop"})
+LOOP_GETTERS = frozenset({"asyncio.get_running_loop", "asyncio.get_event_loop", "asyncio.new_event_loop"})
+
+IN_PLACE_ATOMIC: dict[str, frozenset[str]] = {
+    "list": frozenset({"+="}),
+    "set": frozenset({"|=", "&=", "-=", "^="}),
+    "dict": frozenset({"|="}),
+    "collections.deque": frozenset({"+="}),
+}
+"""In-place operators of builtin containers that are one step for a builtin operand.
+
+Source: the FAQ "What kinds of global value mutation are thread-safe?" and the 3.14 page "Thread safety guarantees"; storing the
+same object back is harmless."""
+
+THREAD_SAFE = (
+    frozenset(QUEUES)
+    | frozenset(LOCKS)
+    | frozenset({"threading.Event", "threading.Barrier", "threading.local", "multiprocessing.Event", "contextvars.ContextVar", "asyncio.Event"})
+    | frozenset(EXECUTORS)
+    | frozenset(POOLS)
+)
+"""Types whose methods are safe to call from any thread (asyncio's belong to one loop and are judged by other rules)."""
+
+OTHERS = frozenset(
+    {
+        "threading.Event", "threading.Barrier", "threading.local", "multiprocessing.Event", "multiprocessing.Process", "multiprocessing.Value",
+        "multiprocessing.Array", "concurrent.futures.Future", "concurrent.futures.wait", "concurrent.futures.as_completed",
+        "contextvars.ContextVar", "asyncio.Event", "asyncio.Future", "asyncio.Task", "asyncio.create_task", "asyncio.gather",
+        "contextlib.suppress", "contextlib.ExitStack", "contextlib.AsyncExitStack", "contextlib.contextmanager", "contextlib.asynccontextmanager",
+        "contextlib.nullcontext", "contextlib.closing", "functools.partial", "functools.wraps", "functools.lru_cache", "functools.cache",
+        "functools.cached_property", "collections.deque", "collections.defaultdict", "collections.OrderedDict", "collections.Counter",
+        "abc.ABC", "abc.abstractmethod", "typing.cast", "queue.Empty", "queue.Full", "queue.ShutDown", "asyncio.run", "time.sleep",
+    }
+)  # fmt: skip
+
+KNOWN = (
+    frozenset(LOCKS) | frozenset(QUEUES) | frozenset(EXECUTORS) | frozenset(POOLS) | frozenset(CONSTRUCTORS) | frozenset(FUNCTIONS) | LOOP_TYPES | LOOP_GETTERS | OTHERS
+)
+"""Names that mean what the library reference says even where the project under the linter is the library itself."""
+
+RESULTS: dict[str, str] = {
+    "concurrent.futures.Executor.submit": "concurrent.futures.Future",
+    "concurrent.futures.ThreadPoolExecutor.submit": "concurrent.futures.Future",
+    "concurrent.futures.ProcessPoolExecutor.submit": "concurrent.futures.Future",
+    "asyncio.get_running_loop": "asyncio.AbstractEventLoop",
+    "asyncio.get_event_loop": "asyncio.AbstractEventLoop",
+    "asyncio.new_event_loop": "asyncio.AbstractEventLoop",
+    "asyncio.create_task": "asyncio.Task",
+}
+"""What calls return, for the few that matter."""
+
+SAME_ON_ENTER = frozenset(EXECUTORS) | frozenset(POOLS) | frozenset({"contextlib.ExitStack", "contextlib.AsyncExitStack"})
+"""Context managers that `as` binds themselves."""
+
+LOCKISH_NAMES = ("lock", "mutex", "guard", "critical")
+"""Parts of names that say that a context manager of unknown type excludes other threads."""
+
+
+def canonical(dotted: str) -> str:
+    """The one name under which the tables know the thing with this dotted name."""
+    return ALIASES.get(dotted, dotted)

@@ -1,0 +1,1 @@
+"""What all files say together: the linked facts, and the questions that rules ask."""

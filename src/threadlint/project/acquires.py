@@ -1,0 +1,144 @@
+"""Which locks a function takes: its own acquires and its callees', named from its own point of view.
+
+The bottom-up half of a deadlock analysis: sets of acquires per function with callees folded in, as in RacerD's and Infer's starvation
+summaries; a receiver or argument of the call takes the place of the callee's parameter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from threadlint.facts.model import Call, Const, If, Node, Ref, Root, Span, Value, With
+from threadlint.project.linker import Links
+from threadlint.project.locks import Lock, Locks, Step
+from threadlint.project.things import ClassThing, Func, FunctionThing
+from threadlint.project.types import argument
+
+_DEEP = 12
+_MOST = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Acquire:
+    """One lock taken: `value` names it in the function that was asked about (None where it cannot be named there).
+
+    `func` and `span` are where it is taken, `chain` the calls that lead there, outermost first.
+    """
+
+    lock: Lock
+    value: Value | None
+    func: Func
+    span: Span
+    chain: tuple[tuple[Func, Span], ...] = ()
+
+
+class Facts(Protocol):
+    """What is needed of the project."""
+
+    links: Links
+
+    @property
+    def locks(self) -> Locks:
+        """Which values are locks."""
+        ...
+
+    steps: Callable[[Func], list[Step]]
+    callees: Callable[[Func, Call], tuple[FunctionThing | ClassThing, ...]]
+
+
+@dataclass(slots=True)
+class Acquires:
+    """Answers by function."""
+
+    project: Facts
+    _answers: dict[str, tuple[Acquire, ...]] = field(default_factory=dict)
+
+    def of(self, func: Func, depth: int = 0) -> tuple[Acquire, ...]:
+        """Every lock that calling the function takes for certain to be wanted, not only tried; at most one for each lock."""
+        known = self._answers.get(func.id)
+        if known is not None:
+            return known
+        self._answers[func.id] = ()
+        found: dict[tuple[str, Value | None], Acquire] = {}
+        for step in self.project.steps(func):
+            if _optional(step, func):
+                continue
+            for acquire in (*self.own(func, step), *(self.called(func, step, depth) if depth < _DEEP else ())):
+                if len(found) < _MOST:
+                    found.setdefault((acquire.lock.key, acquire.value), acquire)
+        self._answers[func.id] = tuple(found.values())
+        return self._answers[func.id]
+
+    def own(self, func: Func, step: Step) -> Iterator[Acquire]:
+        """The locks that this step itself takes and waits for."""
+        node = step.node
+        if isinstance(node, With):
+            for item in node.items:
+                lock = self.project.locks.of(item.value, func)
+                if lock is not None:
+                    yield Acquire(lock, item.value, func, item.span)
+        elif isinstance(node, Call) and isinstance(node.callee, Ref) and node.callee.path[-1:] == ("acquire",) and _waits(node):
+            receiver = Ref(node.callee.root, node.callee.name, node.callee.path[:-1], node.callee.owner)
+            lock = self.project.locks.of(receiver, func)
+            if lock is not None:
+                yield Acquire(lock, receiver, func, node.span)
+
+    def called(self, func: Func, step: Step, depth: int = 0) -> Iterator[Acquire]:
+        """The locks that the call at this step takes, named from here."""
+        node = step.node
+        if not isinstance(node, Call):
+            return
+        for thing in self.project.callees(func, node):
+            if isinstance(thing, FunctionThing) and not thing.func.facts.is_async and not thing.func.facts.is_generator:
+                for inner in self.of(thing.func, depth + 1):
+                    value = substitute(inner.value, thing, node, func)
+                    yield Acquire(inner.lock, value, inner.func, inner.span, ((func, node.span), *inner.chain))
+
+
+def substitute(value: Value | None, target: FunctionThing, call: Call, caller: Func) -> Value | None:
+    """The callee's value as the caller would name it: globals as they are, parameters by what they are given."""
+    if not isinstance(value, Ref):
+        return None
+    if value.root != Root.VAR:
+        return value if target.func.module is caller.module or value.root == Root.IMPORT else None
+    if value.owner != target.func.facts.qualname:
+        return value
+    params = target.func.facts.params
+    number = next((n for n, param in enumerate(params) if param.name == value.name), None)
+    if number is None:
+        return None
+    bound = bool(target.func.facts.cls) and target.receiver is not None
+    given = target.receiver if bound and number == 0 else argument(call, number - (1 if bound else 0), value.name)
+    if not isinstance(given, Ref):
+        return None
+    return Ref(given.root, given.name, (*given.path, *value.path), given.owner)
+
+
+def _waits(call: Call) -> bool:
+    blocking = call.argument(0, "blocking")
+    return not (isinstance(blocking, Const) and not blocking.value) and call.argument(1, "timeout") is None
+
+
+def _optional(step: Step, func: Func) -> bool:
+    """Whether the step runs only for some arguments: a caller that holds the lock may be the one that says so."""
+    names = {param.name for param in func.facts.params[1 if func.facts.cls else 0 :]}
+    return any(isinstance(node, If) and _mentions(node, names, func) for node, _ in step.context)
+
+
+def _mentions(node: If, names: set[str], func: Func) -> bool:
+    todo: list[object] = [node.test]
+    while todo:
+        value = todo.pop()
+        if isinstance(value, Ref):
+            if value.root == Root.VAR and value.owner == func.facts.qualname and value.name in names:
+                return True
+            continue
+        for name in ("items", "parts"):
+            todo.extend(getattr(value, name, ()))
+        todo.extend(part for name in ("left", "right") if (part := getattr(value, name, None)) is not None)
+    return False
+
+
+__all__ = ["Acquire", "Acquires", "Node", "substitute"]

@@ -1,0 +1,152 @@
+"""The one object that rules see: all files' facts, linked, with the questions that rules ask of them.
+
+Questions are answered when first asked and then kept. One file is a project of one file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from threadlint.config import Config
+from threadlint.facts.model import Call, FileFacts, Node, Ref, Span
+from threadlint.findings import Site
+from threadlint.project import linker
+from threadlint.project.acquires import Acquires
+from threadlint.project.call_graph import NamedCalls
+from threadlint.project.contexts import Contexts, reach
+from threadlint.project.linker import Links
+from threadlint.project.locks import Flow, Locks, Step
+from threadlint.project.ownership import Ownership
+from threadlint.project.queues import Queues
+from threadlint.project.sharing import Sharing
+from threadlint.project.things import ClassThing, Func, FunctionThing, Module
+from threadlint.project.thread_roots import Spawn, ThreadRoots
+from threadlint.project.types import Types
+
+
+@dataclass(slots=False)
+class Project:
+    """All files of a run. Build it with `link`."""
+
+    links: Links
+    config: Config
+    _steps: dict[str, list[Step]] = field(default_factory=dict)
+    _callees: dict[tuple[str, int], tuple[FunctionThing | ClassThing, ...]] = field(default_factory=dict)
+
+    @property
+    def functions(self) -> Iterator[Func]:
+        """Every function, file by file."""
+        return self.links.ordered()
+
+    @cached_property
+    def types(self) -> Types:
+        """What values stand for."""
+        return Types(self.links, NamedCalls(self.links).of)
+
+    @cached_property
+    def locks(self) -> Locks:
+        """Which values are locks."""
+        return Locks(self.types)
+
+    @cached_property
+    def ownership(self) -> Ownership:
+        """Whose objects are."""
+        return Ownership(self.types)
+
+    def steps(self, func: Func) -> list[Step]:
+        """The nodes of the function in the order of evaluation, with the locks held at each."""
+        found = self._steps.get(func.id)
+        if found is None:
+            found = self._steps[func.id] = Flow(self.locks, func).run()
+        return found
+
+    def callees(self, func: Func, call: Call) -> tuple[FunctionThing | ClassThing, ...]:
+        """The functions and classes of the project that a call can mean."""
+        key = (func.id, call.id)
+        found = self._callees.get(key)
+        if found is None:
+            things = self.types.of(call.callee, func)
+            found = self._callees[key] = tuple(thing for thing in things if isinstance(thing, (FunctionThing, ClassThing)))
+        return found
+
+    @cached_property
+    def spawns(self) -> tuple[Spawn, ...]:
+        """Every place that starts a thread on a function of the project."""
+        return tuple(ThreadRoots(self.links, self.types, self.steps).all())
+
+    @cached_property
+    def contexts(self) -> Contexts:
+        """What each thread root, and the main thread, reaches."""
+        return reach(self.spawns, self._entries(), self.steps, self.callees, self.ownership, self.assumes_lock)
+
+    @cached_property
+    def sharing(self) -> Sharing:
+        """Which locations are shared, and where accesses to them race."""
+        return Sharing(self.types, self.ownership, self.contexts, self.steps)
+
+    def _entries(self) -> Iterator[Func]:
+        """Functions that the main thread can begin with: modules' bodies, and what the project defines for others to call."""
+        called = {
+            (thing.func.id if isinstance(thing, FunctionThing) else "")
+            for func in self.functions
+            for call in self.links.calls[func.id].values()
+            for thing in self.callees(func, call)
+        }
+        targets = {spawn.target.func.id for spawn in self.spawns}
+        return (func for func in self.functions if func.id not in called and func.id not in targets)
+
+    def assumes_lock(self, func: Func) -> bool:
+        """Whether the function's name, docstring or comment says that its caller holds a lock."""
+        if func.facts.name.endswith(("_locked", "_unlocked", "_with_lock", "_lock_held", "_nolock", "_unsafe")):
+            return True
+        doc = func.facts.doc.lower()
+        return any(phrase in doc for phrase in _CALLER_HOLDS) or self._requires_lock(func)
+
+    def _requires_lock(self, func: Func) -> bool:
+        line = func.facts.span[0]
+        return any(note.kind == "requires-lock" and line - 1 <= note.line <= line for note in func.module.facts.annotations)
+
+    def lock_text(self, key: str) -> str:
+        """How the program names the lock with this key."""
+        held = self.contexts.texts.get(key)
+        return held.lock.text if held is not None else key.rpartition(":")[2]
+
+    @cached_property
+    def releases(self) -> dict[str, frozenset[str]]:
+        """By key of a lock: the functions that call its `release()`."""
+        found: dict[str, set[str]] = {}
+        for func in self.functions:
+            for call in self.links.calls[func.id].values():
+                if isinstance(call.callee, Ref) and call.callee.path[-1:] == ("release",):
+                    lock = self.locks.of(Ref(call.callee.root, call.callee.name, call.callee.path[:-1], call.callee.owner), func)
+                    if lock is not None:
+                        found.setdefault(lock.key, set()).add(func.id)
+        return {key: frozenset(funcs) for key, funcs in found.items()}
+
+    @cached_property
+    def acquires(self) -> Acquires:
+        """Which locks a function takes, itself and through calls."""
+        return Acquires(self)
+
+    @cached_property
+    def queues(self) -> Queues:
+        """Which values are the same queue, and what is done to each."""
+        return Queues(self.types, self.links)
+
+    def site(self, func: Func | Module, span: Span) -> Site:
+        """A span of the function's file as a place for people."""
+        module = func if isinstance(func, Module) else func.module
+        return Site(module.path, *span)
+
+
+_CALLER_HOLDS = ("must hold", "holding the lock", "lock must be held", "lock is held", "lock held", "must be called with", "caller holds", "with the lock", "already locked", "must be locked", "while holding")
+
+
+def link(files: Sequence[tuple[str, str, FileFacts]], config: Config) -> Project:
+    """Link the facts of all files: (name shown to the user, dotted module name, facts)."""
+    return Project(linker.link(files), config)
+
+
+__all__ = ["Node", "Project", "link"]

@@ -1,0 +1,1 @@
+"""Locks and deadlocks (TL2xx)."""

@@ -1,0 +1,133 @@
+"""TL205."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from threadlint.findings import Oracle, Problem, Related, Severity
+from threadlint.project.acquires import Acquire
+from threadlint.project.locks import Held, Step
+from threadlint.project.project import Project
+from threadlint.project.things import Func
+from threadlint.rules.rule import rule
+
+
+@rule("TL205", since="0.1", severity=Severity.ERROR, oracle=Oracle.SELF_DEADLOCK)
+def non_reentrant_reacquire(project: Project) -> Iterator[Problem]:
+    """A plain `Lock` is acquired again by the thread that holds it.
+
+    ## Why is this bad?
+
+    A `threading.Lock` does not know who holds it. When the thread that holds it acquires it again, in a nested `with`, by recursion or in a helper
+    method, it waits for itself, for ever. `asyncio.Lock` is the same for tasks.
+
+    ## Example
+
+    ```python
+    import threading
+
+
+    class Cache:
+        def __init__(self) -> None:
+            self._lock = threading.Lock()
+            self.rows = {}
+
+        def get(self, key: str) -> str:
+            with self._lock:
+                return self._load(key)  # expect: TL205
+
+        def _load(self, key: str) -> str:
+            with self._lock:
+                return self.rows.setdefault(key, key.upper())
+
+
+    print(Cache().get("a"))
+    ```
+
+    ## Use instead
+
+    Let helpers that run under the lock say so in their name, and take no lock; or use an `RLock`, which its holder may acquire again.
+
+    ```python
+    import threading
+
+
+    class Cache:
+        def __init__(self) -> None:
+            self._lock = threading.Lock()
+            self.rows = {}
+
+        def get(self, key: str) -> str:
+            with self._lock:
+                return self._load_locked(key)
+
+        def _load_locked(self, key: str) -> str:
+            return self.rows.setdefault(key, key.upper())
+
+
+    print(Cache().get("a"))
+    ```
+
+    ## Known limits
+
+    - Locks of two objects of one class are told apart only by how the code names the objects (`self` and `other`).
+    - An acquire that depends on an argument of the helper (`if not locked:`) is not counted.
+    - An acquire through a callback or an overridden method of a class outside the run is not seen.
+    """
+    for func in project.functions:
+        for step in project.steps(func):
+            if step.held:
+                yield from _again(project, func, step)
+
+
+def _again(project: Project, func: Func, step: Step) -> Iterator[Problem]:
+    for acquire in project.acquires.own(func, step):
+        for held in step.held:
+            if _same(held, acquire, func) and not _released_elsewhere(project, held):
+                yield _problem(project, func, held, acquire)
+                return
+    seen: set[str] = set()
+    for acquire in project.acquires.called(func, step):
+        for held in step.held:
+            if acquire.lock.key not in seen and _same(held, acquire, func) and not _released_elsewhere(project, held):
+                seen.add(acquire.lock.key)
+                yield _problem(project, func, held, acquire)
+
+
+def _same(held: Held, acquire: Acquire, func: Func) -> bool:
+    lock = held.lock
+    if lock.key != acquire.lock.key or lock.reentrant or acquire.lock.reentrant or not lock.known or not lock.excludes:
+        return False
+    if lock.each or held.func is not func:
+        return False
+    return held.value == acquire.value or (acquire.value is not None and not _through_object(held) and not _through_object_value(acquire))
+
+
+def _released_elsewhere(project: Project, held: Held) -> bool:
+    """A lock used as a signal: taken by a bare `acquire()`, and released by another function."""
+    return not held.lexical and bool(project.releases.get(held.lock.key, frozenset()) - {held.func.id})
+
+
+def _through_object(held: Held) -> bool:
+    return bool(getattr(held.value, "path", ())) or "?" in held.lock.key
+
+
+def _through_object_value(acquire: Acquire) -> bool:
+    return bool(getattr(acquire.value, "path", ()))
+
+
+def _problem(project: Project, func: Func, held: Held, acquire: Acquire) -> Problem:
+    outer = project.site(held.func, held.span)
+    inner = project.site(acquire.func, acquire.span)
+    related = [Related(outer, f"`{held.lock.text}` is acquired here")]
+    if not acquire.chain:
+        message = f"`{held.lock.text}` is a plain Lock that this thread already holds (acquired at line {held.span[0]}); acquiring it again blocks for ever"
+        return Problem(inner, message, tuple(related), partners=(inner, outer))
+    site = project.site(func, acquire.chain[0][1])
+    message = (
+        f"this call acquires `{acquire.lock.text}` again, a plain Lock that this thread already holds (acquired at line {held.span[0]});"
+        " it blocks for ever"
+    )
+    related += [Related(project.site(where, span), "through this call") for where, span in acquire.chain[1:]]
+    related.append(Related(inner, f"`{acquire.lock.text}` is acquired again here, in `{acquire.func.name}`"))
+    return Problem(site, message, tuple(related), partners=(inner, outer))

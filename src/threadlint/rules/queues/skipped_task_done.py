@@ -1,0 +1,176 @@
+"""TL401."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from threadlint.facts.model import Call, Const, Handler, Node, Operate, Ref, Span, Suspend
+from threadlint.findings import Oracle, Problem, Related, Severity
+from threadlint.knowledge.stdlib import JOINABLE_QUEUES
+from threadlint.project.locks import text
+from threadlint.project.paths import Outcome, Paths, catches_all
+from threadlint.project.project import Project
+from threadlint.project.queues import Origin, Use
+from threadlint.project.things import Func
+from threadlint.rules.rule import rule
+
+_IDLE, _OWING = "idle", "owing"
+_QUIET = frozenset({"print", "debug", "info", "warning", "error", "exception", "critical", "log", "len", "isinstance", "id", "task_done", "set", "is_set", "append", "add", "discard", "put", "sleep", "time", "monotonic", "perf_counter"})
+"""Calls that are not expected to raise."""
+
+
+@rule("TL401", since="0.1", severity=Severity.ERROR, oracle=Oracle.QUEUE_JOIN)
+def skipped_task_done(project: Project) -> Iterator[Problem]:
+    """`task_done()` is missing, or is skipped when handling the item fails, on a queue that is joined.
+
+    ## Why is this bad?
+
+    `Queue.join()` returns once `task_done()` has been called for every item. When the code between `get()` and `task_done()` raises, or goes on with
+    `continue`, the count never reaches zero, and `join()` waits for ever.
+
+    ## Example
+
+    ```python
+    import queue
+    import threading
+
+    jobs = queue.Queue()
+
+
+    def worker() -> None:
+        while True:
+            job = jobs.get()
+            print(10 // job)
+            jobs.task_done()  # expect: TL401
+
+
+    threading.Thread(target=worker, daemon=True).start()
+    for number in (2, 1, 0):
+        jobs.put(number)
+    jobs.join()
+    ```
+
+    ## Use instead
+
+    ```python
+    import queue
+    import threading
+
+    jobs = queue.Queue()
+
+
+    def worker() -> None:
+        while True:
+            job = jobs.get()
+            try:
+                print(10 // (job + 1))
+            finally:
+                jobs.task_done()
+
+
+    threading.Thread(target=worker, daemon=True).start()
+    for number in (2, 1, 0):
+        jobs.put(number)
+    jobs.join()
+    ```
+
+    ## Known limits
+
+    - Queues that nobody joins are left alone.
+    - Calls, `await`, `raise` and arithmetic count as able to raise; logging, `print`, `append` and their like do not.
+    - A worker that leaves its loop on a stop marker without `task_done()` is reported only where the marker is put before the `join()`.
+    """
+    for origin, uses in project.queues.uses().items():
+        joins = [use for use in uses if use.method == "join"]
+        if not joins or project.queues.kinds[origin] not in JOINABLE_QUEUES:
+            continue
+        consumers = {use.func.id: use.func for use in uses if use.method in ("get", "get_nowait")}
+        for func in consumers.values():
+            yield from _consumer(project, func, origin, uses, joins)
+
+
+def _consumer(project: Project, func: Func, origin: Origin, uses: list[Use], joins: list[Use]) -> Iterator[Problem]:
+    own = [use for use in uses if use.func is func]
+    gets = [use for use in own if use.method in ("get", "get_nowait")]
+    dones = [use for use in own if use.method == "task_done"]
+    name = text(gets[0].receiver)
+    join = joins[0]
+    joined = Related(project.site(join.func, join.call.span), "this `join()` never returns")
+    if not dones:
+        if not any(use.method == "task_done" for use in uses) and not _handed_on(project, func, origin):
+            site = project.site(func, gets[0].call.span)
+            yield Problem(site, f"`task_done()` is never called for the items of `{name}`, which is joined", (joined,), partners=(site, joined.site))
+        return
+    numbers = {use.call.id: use.method for use in own}
+
+    def step(node: Node, state: str) -> str:
+        if isinstance(node, Call) and node.id in numbers:
+            method = numbers[node.id]
+            return _OWING if method in ("get", "get_nowait") else _IDLE if method == "task_done" else state
+        return state
+
+    def raises(node: Node) -> bool:
+        if isinstance(node, Call):
+            return numbers.get(node.id) != "task_done" and not _quiet(node)
+        return isinstance(node, (Suspend, Operate))
+
+    def catches(handler: Handler) -> bool:
+        return catches_all(handler)
+
+    outcome = Paths(step, raises, catches).run(func.facts.body, _IDLE)
+    found = _worst(project, func, outcome, uses, joins)
+    if found is None:
+        return
+    reason, span, at_done = found
+    place = _nearest(dones, span) if at_done else span
+    site = project.site(func, place)
+    related = (Related(project.site(func, span), "leaves here with the item not marked as done"), joined) if place != span else (joined,)
+    yield Problem(site, f"`task_done()` is not reached when {reason}; `{name}.join()` then never returns", related, partners=(project.site(func, gets[0].call.span), joined.site))
+
+
+def _worst(project: Project, func: Func, outcome: Outcome, uses: list[Use], joins: list[Use]) -> tuple[str, Span, bool] | None:
+    again = sorted(span for state, span in outcome.get("again") if state == _OWING)
+    skipping = [span for span in again if span[0]]
+    if skipping:
+        return "the loop goes on here", skipping[0], False
+    raised = sorted(span for state, span in outcome.get("raise") if state == _OWING)
+    if raised:
+        return "the job raises", raised[0], True
+    left = sorted(span for way in ("fall", "return", "break") for state, span in outcome.get(way) if state == _OWING)
+    if left and left[0][0] and any(_marker_before_join(project, join, uses) for join in joins):
+        return "the worker leaves its loop here", left[0], False
+    return None
+
+
+def _marker_before_join(project: Project, join: Use, uses: list[Use]) -> bool:
+    """Whether a stop marker is put before the queue is joined, in the function that joins it."""
+    puts = {use.call.id for use in uses if use.func is join.func and use.method in ("put", "put_nowait") and _is_marker(use.call)}
+    for step in project.steps(join.func):
+        if step.node is join.call:
+            return False
+        if isinstance(step.node, Call) and step.node.id in puts:
+            return True
+    return False
+
+
+def _is_marker(call: Call) -> bool:
+    return bool(call.args) and isinstance(call.args[0], Const) and call.args[0].value is None
+
+
+def _quiet(call: Call) -> bool:
+    callee = call.callee
+    return isinstance(callee, Ref) and (callee.path[-1] if callee.path else callee.name) in _QUIET
+
+
+def _handed_on(project: Project, func: Func, origin: Origin) -> bool:
+    """Whether the queue, or the object that holds it, goes to code that is not known."""
+    for call in project.links.calls[func.id].values():
+        for value in (*call.args, *(value for _, value in call.keywords)):
+            if any(found == origin for found in project.queues.origins(value, func)):
+                return True
+    return False
+
+
+def _nearest(dones: list[Use], span: Span) -> Span:
+    after = [use.call.span for use in dones if use.call.span >= span]
+    return min(after) if after else dones[0].call.span

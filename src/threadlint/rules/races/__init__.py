@@ -1,0 +1,1 @@
+"""Shared state and data races (TL1xx)."""

@@ -1,0 +1,137 @@
+"""TL101."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from threadlint.facts.model import Access
+from threadlint.findings import Builds, Confidence, Oracle, Problem, Related, Severity
+from threadlint.project.project import Project
+from threadlint.project.sharing import Race
+from threadlint.project.thread_roots import Spawn
+from threadlint.rules.rule import rule
+
+
+@rule("TL101", since="0.1", severity=Severity.ERROR, confidence=Confidence.HIGH, oracle=Oracle.LOST_UPDATE)
+def unguarded_update(project: Project) -> Iterator[Problem]:
+    """A shared variable is read, changed and written back by several threads without a lock.
+
+    ## Why is this bad?
+
+    `x += 1` is three steps: read `x`, add one, write `x`. When another thread writes between the read and the
+    write, its update is lost, and nothing reports it: the total is just too small.
+
+    CPython with a GIL gives up the GIL only after calls, at the start of functions and at the end of loop turns (since 3.10). So
+    `x[0] += 1` cannot lose an update there today, while `x[0] += one()` and `d[k] = d.get(k, 0) + 1` do. On free-threaded builds, and on Python 3.9 and
+    older, all of them do. The finding says which it is: `builds` is `every` or `free-threaded`.
+
+    Reported are `x += 1`, `x = f(x)` and `t = x; ...; x = g(t)` on module variables, attributes, class attributes, elements of containers and closure variables,
+    where the function runs on threads (`submit`, `map`, `Thread`, `Timer`, subclasses of `Thread`), directly or through calls.
+
+    ## Example
+
+    ```python
+    from concurrent.futures import ThreadPoolExecutor
+
+    hits = {"n": 0}
+
+
+    def handle(weight: int) -> None:
+        hits["n"] += weight  # expect: TL101
+
+
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(handle, range(8)))
+    print(hits["n"])
+    ```
+
+    ## Use instead
+
+    ```python
+    import threading
+    from concurrent.futures import ThreadPoolExecutor
+
+    hits = {"n": 0}
+    hits_lock = threading.Lock()
+
+
+    def handle(weight: int) -> None:
+        with hits_lock:
+            hits["n"] += weight
+
+
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(handle, range(8)))
+    print(hits["n"])
+    ```
+
+    ## Known limits
+
+    - A thread that is started outside the files of the run (by a framework, say) is not seen; `thread-roots` in the configuration names such functions.
+    - Two different elements of one container count as one location unless their keys are written the same way and differ per thread.
+    - A lock whose type cannot be found counts as a lock where its name says so.
+    """
+    for race in project.sharing.races():
+        yield _problem(project, race)
+
+
+def _problem(project: Project, race: Race) -> Problem:
+    first, second = race.first, race.second
+    access = first.access
+    name = first.location.text
+    window = access.window
+    related: list[Related] = []
+    partners = [project.site(first.func, access.span)]
+    if second.access is not access:
+        site = project.site(second.func, second.access.span)
+        partners.append(site)
+        related.append(Related(site, f"also {_does(second.access)} here {_held(project, race)}"))
+    elif access.read is not None and access.form == "carried":
+        related.append(Related(project.site(first.func, access.read), "the old value is read here"))
+    for spawn in race.roots[:2]:
+        related.append(Related(project.site(spawn.func, spawn.span), _root(spawn)))
+    if window:
+        tail = "updates can be lost"
+    else:
+        tail = "updates can be lost on free-threaded builds (with the GIL no thread switch falls between the read and the write)"
+    who = "the main thread and a thread" if race.with_main else "several threads"
+    lock = f"holding only {_names(project, first.held)}" if first.held else "without a lock"
+    return Problem(
+        project.site(first.func, access.span),
+        f"`{name}` is read, changed and written back by {who} {lock}; {tail}",
+        tuple(related),
+        Confidence.HIGH if not race.with_main else Confidence.MEDIUM,
+        Severity.ERROR if window or project.config.free_threaded else Severity.WARNING,
+        Builds.EVERY if window else Builds.FREE_THREADED,
+        tuple(partners),
+        _why(project, race),
+    )
+
+
+def _does(access: Access) -> str:
+    return {"augmented": "updated", "assigned": "updated", "carried": "updated", "deleted": "deleted"}.get(access.form, "written")
+
+
+def _held(project: Project, race: Race) -> str:
+    return f"while {_names(project, race.second.held)} is held" if race.second.held else "without a lock"
+
+
+def _names(project: Project, keys: frozenset[str]) -> str:
+    return ", ".join(f"`{project.lock_text(key)}`" for key in sorted(keys))
+
+
+def _root(spawn: Spawn) -> str:
+    again = ", several at a time" if spawn.many else ""
+    return f"`{spawn.target.func.name}` is {spawn.verb} here{again}"
+
+
+def _why(project: Project, race: Race) -> tuple[Related, ...]:
+    steps: list[Related] = []
+    for touch in dict.fromkeys((race.first, race.second)):
+        for context, origin in reversed(project.contexts.chain(touch.context)):
+            if origin.spawn is not None:
+                steps.append(Related(project.site(origin.spawn.func, origin.spawn.span), _root(origin.spawn)))
+            elif origin.context is not None and origin.span is not None:
+                steps.append(Related(project.site(origin.context.func, origin.span), f"calls `{context.func.name}`"))
+        steps.append(Related(project.site(touch.func, touch.access.span), f"`{touch.location.text}` is {_does(touch.access)}"))
+    return tuple(steps)

@@ -1,0 +1,1 @@
+"""Threads, futures and executors (TL3xx)."""

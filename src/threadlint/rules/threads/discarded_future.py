@@ -1,0 +1,112 @@
+"""TL301."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from threadlint.facts.model import Call, Handler, Node, Ref, Try
+from threadlint.findings import Oracle, Problem, Related, Severity
+from threadlint.knowledge.stdlib import EXECUTORS, POOLS
+from threadlint.project.paths import catches_all
+from threadlint.project.project import Project
+from threadlint.project.things import External, Func
+from threadlint.rules.rule import rule
+
+
+@rule("TL301", since="0.1", severity=Severity.ERROR, oracle=Oracle.SWALLOWED_ERROR)
+def discarded_future(project: Project) -> Iterator[Problem]:
+    """The future that `submit()` returns is thrown away, so an exception in the task is never seen.
+
+    ## Why is this bad?
+
+    An executor catches what the task raises and keeps it in the future; `result()` raises it again. When nobody keeps the future, a task that
+    fails looks exactly like one that succeeded: no traceback, exit code 0. The same holds for `Executor.map` whose results are not read, and for
+    `Pool.apply_async` and `map_async` without `error_callback`.
+
+    ## Example
+
+    ```python
+    from concurrent.futures import ThreadPoolExecutor
+
+
+    def save(row: int) -> None:
+        print(10 // row)
+
+
+    with ThreadPoolExecutor() as pool:
+        for row in range(3):
+            pool.submit(save, row)  # expect: TL301
+    print("all saved")
+    ```
+
+    ## Use instead
+
+    ```python
+    from concurrent.futures import ThreadPoolExecutor, as_completed
+
+
+    def save(row: int) -> None:
+        print(10 // (row + 1))
+
+
+    with ThreadPoolExecutor() as pool:
+        futures = [pool.submit(save, row) for row in range(3)]
+        for future in as_completed(futures):
+            future.result()
+    print("all saved")
+    ```
+
+    ## Known limits
+
+    - A task that handles all its errors itself (its body is one `try` with `except Exception` that does more than `pass`) is not reported.
+    - Test files are left out: tests drop futures on purpose.
+    - The executor must be known by its type: from its constructor, an annotation, or an attribute assigned in the class.
+    """
+    for func in project.functions:
+        if _in_tests(func):
+            continue
+        for call in project.links.calls[func.id].values():
+            if call.use == "discarded":
+                yield from _check(project, func, call)
+
+
+def _in_tests(func: Func) -> bool:
+    parts = func.module.name.split("@")[0].split(".")
+    return any(part in ("test", "tests", "testing", "conftest") or part.startswith("test_") or part.endswith("_test") for part in parts)
+
+
+def _check(project: Project, func: Func, call: Call) -> Iterator[Problem]:
+    callee = call.callee
+    if not isinstance(callee, Ref) or not callee.path or callee.path[-1] not in ("submit", "map", "apply_async", "map_async", "starmap_async"):
+        return
+    for thing in project.types.of(callee, func):
+        if not isinstance(thing, External):
+            continue
+        owner, _, method = thing.name.rpartition(".")
+        if (owner in EXECUTORS and method in ("submit", "map")) or (owner in POOLS and method.endswith("_async") and call.keyword("error_callback") is None):
+            target = call.argument(0, "fn" if owner in EXECUTORS else "func")
+            bodies = [found.func for found in project.types.functions(target, func)]
+            if bodies and all(_handles_errors(body) for body in bodies):
+                return
+            what = "results" if "map" in method else "future"
+            site = project.site(func, call.span)
+            related = tuple(Related(project.site(body, body.facts.span), f"an exception raised in `{body.name}` is lost") for body in bodies[:1])
+            verb = "are" if what == "results" else "is"
+            yield Problem(site, f"the {what} of `{method}()` {verb} thrown away, so an exception raised in the task is never seen", related, partners=(site,))
+            return
+
+
+def _handles_errors(func: Func) -> bool:
+    """Whether the body is one `try` (after plain assignments) whose handlers take every exception and do something with it."""
+    body = [node for node in func.facts.body if not _plain(node)]
+    if len(body) != 1 or not isinstance(body[0], Try):
+        return False
+    return any(catches_all(handler) and _does_something(handler) for handler in body[0].handlers)
+
+
+def _plain(node: Node) -> bool:
+    return not isinstance(node, Call) and not hasattr(node, "body")
+
+
+def _does_something(handler: Handler) -> bool:
+    return any(isinstance(node, Call) or hasattr(node, "body") for node in handler.body) or bool(handler.name and handler.body[1:])
