@@ -10,6 +10,8 @@ from threadlint.facts.model import Access, Call, FileFacts, Kind, Loop, Node, Re
 from threadlint.knowledge.stdlib import KNOWN, canonical
 from threadlint.project.things import Cls, Func, Module
 
+_GROWING = frozenset({"append", "appendleft", "add", "put", "put_nowait", "insert", "setdefault"})
+
 
 @dataclass(slots=True)
 class Links:
@@ -25,6 +27,8 @@ class Links:
     """what is assigned to an attribute of any object: by the attribute's name"""
     element_stores: dict[str, list[tuple[Func, Access]]] = field(default_factory=lambda: defaultdict(list))
     """what is stored under a key: by the last name before it"""
+    growing: dict[str, list[tuple[Func, Call]]] = field(default_factory=lambda: defaultdict(list))
+    """calls that put an item into a container: by the last name before the method"""
     calls: dict[str, dict[int, Call]] = field(default_factory=dict)
     """calls by function id and number"""
     looped: dict[str, set[int]] = field(default_factory=dict)
@@ -67,6 +71,10 @@ def _index(links: Links, func: Func, nodes: tuple[Node, ...]) -> None:
         kind = type(node)
         if kind is Call:
             calls[node.id] = node
+            callee = node.callee
+            if type(callee) is Ref and callee.path and callee.path[-1] in _GROWING:
+                last = next((step for step in reversed(callee.path[:-1]) if not step.startswith("[")), callee.name)
+                links.growing[last].append((func, node))
         elif kind is Access and node.kind != Kind.READ and node.value is not None:
             ref: Ref = node.ref
             if not ref.path:

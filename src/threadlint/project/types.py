@@ -16,8 +16,11 @@ from threadlint.project.things import ClassThing, Cls, Container, External, Func
 
 Things = tuple[Thing, ...]
 
-_DEPTH = 40
-_GROWING = frozenset({"append", "appendleft", "add", "put", "put_nowait", "insert", "setdefault"})
+Key = tuple[str, Value]
+
+_DEPTH = 60
+_ROUNDS = 4
+_FAR = 1 << 30
 
 
 @dataclass(slots=True)
@@ -27,36 +30,63 @@ class Types:
     links: Links
     arguments: Callable[[Func], Iterable[tuple[Func, Call, int]]]
     """the calls of a function that are known by name: (caller, call, number of parameters filled by the receiver)"""
-    _answers: dict[tuple[str, Value], Things] = field(default_factory=dict)
-    _open: set[tuple[str, Value]] = field(default_factory=set)
+    _answers: dict[Key, Things] = field(default_factory=dict)
+    _open: dict[Key, int] = field(default_factory=dict)
+    _guess: dict[Key, Things] = field(default_factory=dict)
+    _pending: dict[Key, tuple[Things, int]] = field(default_factory=dict)
+    _low: int = _FAR
     _mro: dict[str, tuple[Cls | str, ...]] = field(default_factory=dict)
     _subclasses: dict[str, list[Cls]] | None = None
-    _depth: int = 0
-    _cut: bool = False
 
     def of(self, value: Value | None, func: Func) -> Things:
-        """All that the value can be, as seen in the function; empty where nothing is known."""
+        """All that the value can be, as seen in the function; empty where nothing is known.
+
+        Questions that ask themselves again (a parameter handed on in a recursion) are answered by iteration: the outermost one of such a
+        group begins with a guess and asks again until the answer no longer grows; only then are the answers of the group kept.
+        """
         if value is None or type(value) in (Const, Compare):
             return ()
         key = (func.id, value)
         known = self._answers.get(key)
         if known is not None:
             return known
-        if key in self._open or self._depth > _DEPTH:
-            self._cut = True
+        if key in self._open:
+            self._low = min(self._low, self._open[key])
+            return self._guess[key]
+        if key in self._pending:
+            found, low = self._pending[key]
+            self._low = min(self._low, low)
+            return found
+        depth = len(self._open)
+        if depth > _DEPTH:
+            # unsound: what is further away than this counts as unknown
             return ()
-        self._open.add(key)
-        self._depth += 1
-        before, self._cut = self._cut, False
+        return self._ask(key, value, func, depth)
+
+    def _ask(self, key: Key, value: Value, func: Func, depth: int) -> Things:
+        outer_low, before = self._low, len(self._pending)
+        self._open[key] = depth
+        self._guess[key] = ()
         try:
-            found = tuple(dict.fromkeys(self._evaluate(value, func)))
+            for _ in range(_ROUNDS):
+                self._low = _FAR
+                found = tuple(dict.fromkeys(self._evaluate(value, func)))
+                if self._low != depth or len(found) == len(self._guess[key]):
+                    break
+                self._guess[key] = found
+                for stale in list(self._pending)[before:]:
+                    del self._pending[stale]
         finally:
-            self._depth -= 1
-            self._open.discard(key)
-        # an answer that a cycle cut short is kept only where the question was asked from outside
-        if not self._cut or self._depth == 0:
+            low = self._low
+            del self._open[key], self._guess[key]
+        if low >= depth:
             self._answers[key] = found
-        self._cut = (self._cut or before) and self._depth > 0
+            for member in list(self._pending)[before:]:
+                self._answers[member] = self._pending.pop(member)[0]
+            self._low = outer_low
+        else:
+            self._pending[key] = (found, low)
+            self._low = min(outer_low, low)
         return found
 
     def types(self, value: Value | None, func: Func) -> frozenset[str]:
@@ -210,19 +240,10 @@ class Types:
             base = Ref(access.ref.root, access.ref.name, access.ref.path[:-1], access.ref.owner)
             if self._place(base, where) == place:
                 yield from self.of(access.value, where)
-        for where, call in self._growing(last):
+        for where, call in self.links.growing.get(last, ()):
             callee = call.callee
             if isinstance(callee, Ref) and self._place(Ref(callee.root, callee.name, callee.path[:-1], callee.owner), where) == place:
                 yield from self.of(call.args[-1] if call.args else None, where)
-
-    def _growing(self, last: str) -> Iterator[tuple[Func, Call]]:
-        for func_id, calls in self.links.calls.items():
-            for call in calls.values():
-                callee = call.callee
-                if isinstance(callee, Ref) and len(callee.path) >= 1 and callee.path[-1] in _GROWING:
-                    before = next((step for step in reversed(callee.path[:-1]) if not step.startswith("[")), callee.name)
-                    if before == last:
-                        yield self.links.funcs[func_id], call
 
     def _place(self, ref: Ref, func: Func) -> tuple[object, ...]:
         """A name for a container that is the same in all functions: attributes of an instance by class."""

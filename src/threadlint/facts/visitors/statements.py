@@ -143,7 +143,7 @@ def _handler(walk: Walk, node: cst.ExceptHandler | cst.ExceptStarHandler) -> Han
     name = ""
     if node.name is not None and isinstance(node.name.name, cst.Name):
         name = node.name.name.value
-        stores.bind(walk, name, UNKNOWN, walk.at(node.name.name), "except")
+        stores.bind(walk, name, UNKNOWN, walk.at(node), "except")
     walk.body(node.body.body)
     return Handler(walk.at(node), types, frame.close(), name)
 

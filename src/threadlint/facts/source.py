@@ -1,0 +1,209 @@
+"""Bytes of a file -> text -> syntax tree, and a clear message for everything that can be wrong with them."""
+
+from __future__ import annotations
+
+import ast
+import codecs
+import re
+import sys
+import threading
+import tokenize
+import warnings
+from dataclasses import dataclass
+from functools import cached_property
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
+
+import libcst as cst
+
+from threadlint.facts.outline import NEWLINE, Outline, outline
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+MAX_BRACKETS = 200
+"""CPython reads no more levels than this: MAXLEVEL in Parser/tokenizer.h (3.10) to Parser/lexer/state.h (3.13)."""
+MAX_DEPTH = 3200
+"""LibCST 1.9 needs up to 4 s for a chain of this length, and time grows with the square or worse."""
+SHALLOW = 60
+"""Up to this depth the usual stack (512 KiB on threads of macOS) and the usual recursion limit suffice."""
+STACK_SIZES = (512 * 2**20, 64 * 2**20)
+"""Bytes; only what is used of it takes memory. The second is for where so much address space is not to be had."""
+RECURSION_LIMIT = 100_000
+DEEP_THREAD = "threadlint-deep"
+_DEEP = threading.Lock()
+
+
+class SourceError(Exception):
+    """A file that cannot be read or parsed. Line and column count from 1, columns in characters."""
+
+    def __init__(self, message: str, line: int = 1, column: int = 1) -> None:
+        super().__init__(message, line, column)
+        self.message = message
+        self.line = line
+        self.column = column
+
+    def __str__(self) -> str:
+        return f"{self.line}:{self.column}: {self.message}"
+
+
+@dataclass(frozen=True)
+class Source:
+    """A file as it was read.
+
+    `name` is how the user knows it; `text` is decoded, without byte order mark, with the line ends of the file;
+    `digest` is the BLAKE2b hash of its bytes.
+    """
+
+    name: str
+    text: str
+    digest: bytes
+
+    @cached_property
+    def outline(self) -> Outline:
+        """Brackets, comments and logical lines."""
+        return outline(self.text)
+
+
+def read(path: Path, name: str) -> Source:
+    """Read and decode a file; raises `SourceError`."""
+    try:
+        data = path.read_bytes()
+    except IsADirectoryError:
+        raise SourceError("this is a folder, not a file") from None
+    except PermissionError:
+        raise SourceError("no permission to read this file") from None
+    except FileNotFoundError:
+        raise SourceError("no such file (any more)") from None
+    except OSError as error:
+        raise SourceError(f"cannot be read: {(error.strerror or str(error)).lower()}") from None
+    return decode(data, name)
+
+
+def decode(data: bytes, name: str) -> Source:
+    """Decode as PEP 263 says: byte order mark, else coding cookie, else UTF-8; raises `SourceError`."""
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise SourceError("the file is UTF-16, which Python does not read; save it as UTF-8")
+    zero = data.find(b"\0")
+    if zero >= 0:
+        raise SourceError("null byte: this is not Python source", *_byte_place(data, zero))
+    encoding, line = _encoding(data)
+    try:
+        text = data.decode(encoding)
+        text.encode()  # lone surrogates, which some codecs let through, are not text
+    except UnicodeDecodeError as error:
+        shown = f"byte 0x{data[error.start]:02x}" if error.start < len(data) else "the file"
+        advice = "; say which encoding it is with a coding cookie" if encoding.startswith("utf-8") else ""
+        raise SourceError(f"{shown} is not {encoding}{advice}", *_byte_place(data, error.start)) from None
+    except (LookupError, ValueError):
+        raise SourceError(f"the file is not text in the encoding that it declares, `{encoding}`", line) from None
+    return Source(name, text, blake2b(data, digest_size=20).digest())
+
+
+def _encoding(data: bytes) -> tuple[str, int]:
+    """The codec of the file, and the line that names it."""
+    head = [part + b"\n" for part in re.split(rb"\r\n|\r|\n", data, maxsplit=2)[:2]]
+    try:
+        encoding, lines = tokenize.detect_encoding(iter(head).__next__)
+    except SyntaxError as error:
+        line = next((number for number, text in enumerate(head, 1) if b"coding" in text), 1)
+        if "encoding problem" in str(error):
+            raise SourceError("the coding cookie contradicts the UTF-8 byte order mark", line) from None
+        if "unknown encoding" in str(error):
+            raise SourceError(f"{error} in the coding cookie", line) from None
+        return "utf-8", 1  # a byte that is not UTF-8; decoding says where
+    return encoding, max(len(lines), 1)
+
+
+def _byte_place(data: bytes, offset: int) -> tuple[int, int]:
+    before = data[:offset].removeprefix(codecs.BOM_UTF8).decode("utf-8", "replace")
+    lines = NEWLINE.split(before)
+    return len(lines), len(lines[-1]) + 1
+
+
+def parse(source: Source) -> cst.Module:
+    """The syntax tree of a file; raises `SourceError` for syntax errors and for what is nested too deeply."""
+    found = source.outline
+    if found.brackets > MAX_BRACKETS:
+        raise SourceError("too many nested brackets", *found.place(found.where))
+    if found.depth > MAX_DEPTH:
+        raise SourceError("this expression is nested too deeply", *found.place(found.where))
+    return run_deep(_parse, source)
+
+
+def _parse(source: Source) -> cst.Module:
+    try:
+        return cst.parse_module(source.text)
+    except cst.ParserSyntaxError as error:
+        raise _syntax_error(source, error) from None
+
+
+def _syntax_error(source: Source, error: cst.ParserSyntaxError) -> SourceError:
+    """What Python says of the same text, which reads better and points better; else where LibCST gave up."""
+    try:
+        python_tree(source.text)
+    except SyntaxError as said:
+        reason = (said.msg or "invalid syntax").removeprefix("(unicode error) ")
+        return SourceError(f"syntax error: {reason[:1].lower()}{reason[1:]}", said.lineno or 1, said.offset or 1)
+    except (ValueError, RecursionError, MemoryError):
+        message = "syntax error"
+    else:
+        message = "LibCST, which reads the files for threadlint, does not know this syntax"
+    where = re.search(r"error at (\d+):(\d+)", error.message)
+    line, column = (int(where[1]), int(where[2]) + 1) if where else (error.editor_line, error.editor_column)
+    return SourceError(message, line, column)
+
+
+def python_tree(text: str) -> ast.Module:
+    """What Python's own parser makes of a text. Raises what `ast.parse` raises; what it would warn of is not said."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return ast.parse(text)
+
+
+def run_deep(function: Callable[Concatenate[Source, P], T], source: Source, *args: P.args, **kwargs: P.kwargs) -> T:
+    """Call `function(source, ...)`, on a thread with a large stack where the source is nested deeply.
+
+    Raises what the function raises, and `SourceError` where even the large stack does not suffice.
+    """
+    if source.outline.depth <= SHALLOW or threading.current_thread().name == DEEP_THREAD:
+        return function(source, *args, **kwargs)
+    outcome: list[T] = []
+    failure: list[BaseException] = []
+
+    def body() -> None:
+        try:
+            outcome.append(function(source, *args, **kwargs))
+        except BaseException as error:  # noqa: BLE001 raised again in the thread that asked
+            failure.append(error)
+
+    with _DEEP:  # the size of stacks and the recursion limit belong to the process
+        limit = sys.getrecursionlimit()
+        sys.setrecursionlimit(max(limit, RECURSION_LIMIT))
+        try:
+            _start(body).join()
+        finally:
+            sys.setrecursionlimit(limit)
+    if failure and isinstance(failure[0], (RecursionError, MemoryError)):
+        raise SourceError("this is nested too deeply", *source.outline.place(source.outline.where))
+    if failure:
+        raise failure[0]
+    return outcome[0]
+
+
+def _start(body: Callable[[], None]) -> threading.Thread:
+    for size in STACK_SIZES:
+        usual = threading.stack_size(size)
+        try:
+            thread = threading.Thread(target=body, name=DEEP_THREAD)
+            thread.start()
+        except RuntimeError:  # no room for the stack
+            continue
+        finally:
+            threading.stack_size(usual)
+        return thread
+    raise MemoryError
