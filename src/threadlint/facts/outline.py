@@ -44,6 +44,7 @@ _IN_FIELD = re.compile(rf"{_BASIC}|(?P<spec>:)", _FLAGS)
 _LINK = r"|(?P<link>[-+*/%@&|^~<>=!.]+|\b(?:not|and|or|if|else|lambda|await|in|is)\b)"
 _TOKEN_OR_LINK = re.compile(rf"{_BASIC}{_LINK}|(?P<fresh>[,;])", _FLAGS)
 _IN_FIELD_OR_LINK = re.compile(rf"{_BASIC}|(?P<spec>:){_LINK}|(?P<fresh>[,;])", _FLAGS)
+_CASE = re.compile(r"[ \t\f]*case\b(?!\s*[=.,:])")
 _HEAD = re.compile(r"([ \t\f]*)(elif\b|[^\s#])?")
 
 
@@ -71,6 +72,10 @@ class Outline:
     comments: tuple[Comment, ...]
     brackets: int
     """The deepest nesting of brackets, fields of f-strings included."""
+    patterns: int
+    """The same for the lines that start with `case`."""
+    pattern: int
+    """The offset where that is."""
     depth: int
     """An upper bound of the depth of the syntax tree, in expressions and statements, up to a small factor."""
     where: int
@@ -109,6 +114,9 @@ class _Scan:
     comments: list[Comment] = field(default_factory=list)
     lines: list[tuple[int, int]] = field(default_factory=list)
     brackets: int = 0
+    in_line: int = 0
+    patterns: int = 0
+    pattern: int = 0
     depth: int = 0
     where: int = 0
 
@@ -154,7 +162,7 @@ class _Scan:
         self._end_line(first, self.end, pending)
 
     def _note(self, brackets: int, links: int) -> None:
-        self.brackets = max(self.brackets, brackets)
+        self.in_line = max(self.in_line, brackets)
         if brackets + links > self.depth:
             self.depth, self.where = brackets + links, self.at
 
@@ -162,6 +170,9 @@ class _Scan:
         """A logical line ends: its comments now know where."""
         if last - first > 1 or pending:
             self.lines.append((first, last))
+        if self.in_line > self.patterns and _CASE.match(self.text, first):
+            self.patterns, self.pattern = self.in_line, first
+        self.brackets, self.in_line = max(self.brackets, self.in_line), 0
         if pending:
             alone = not self.text[first : pending[0][0]].strip()
             for start, end, near in pending:
@@ -226,7 +237,7 @@ def outline(text: str) -> Outline:
             if close.depth > depth:
                 depth, where = close.depth, close.where
     height, place = _blocks(text, scan.lines)
-    return Outline(text, tuple(scan.comments), scan.brackets, depth + height, where if depth > height else place)
+    return Outline(text, tuple(scan.comments), scan.brackets, scan.patterns, scan.pattern, depth + height, where if depth > height else place)
 
 
 def _blocks(text: str, lines: list[tuple[int, int]]) -> tuple[int, int]:

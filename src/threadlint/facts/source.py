@@ -27,6 +27,8 @@ T = TypeVar("T")
 
 MAX_BRACKETS = 200
 """CPython reads no more levels than this: MAXLEVEL in Parser/tokenizer.h (3.10) to Parser/lexer/state.h (3.13)."""
+MAX_PATTERN = 8
+"""LibCST 1.9 needs time exponential in the nesting of brackets in a pattern, 2 to 4 times as much for each level."""
 MAX_DEPTH = 3200
 """LibCST 1.9 needs up to 4 s for a chain of this length, and time grows with the square or worse."""
 SHALLOW = 60
@@ -130,6 +132,8 @@ def parse(source: Source) -> cst.Module:
     found = source.outline
     if found.brackets > MAX_BRACKETS:
         raise SourceError("too many nested brackets", *found.place(found.where))
+    if found.patterns > MAX_PATTERN:
+        raise SourceError("this pattern is nested too deeply", *found.place(found.pattern))
     if found.depth > MAX_DEPTH:
         raise SourceError("this expression is nested too deeply", *found.place(found.where))
     return run_deep(_parse, source)

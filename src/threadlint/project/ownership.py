@@ -7,7 +7,7 @@ is as shared as the caller says.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from threadlint.facts.model import Access, Call, Const, Derived, Logic, Loop, Many, Ref, Root, Value
 from threadlint.project.linker import absolute
@@ -38,7 +38,7 @@ OWN = Token("own")
 Binding = tuple[tuple[str, Token], ...]
 """Parameters of a function and whose their objects are, sorted by name; what is not listed is unknown."""
 
-_CALLS_DEEP = 4
+_CALLS_DEEP = 3
 
 
 @dataclass(slots=True)
@@ -46,6 +46,7 @@ class Ownership:
     """Answers whose an object is, in a function whose parameters are bound to tokens."""
 
     types: Types
+    _returned: dict[str, tuple[Value, ...]] = field(default_factory=dict)
 
     def of(self, value: Value | None, func: Func, binding: Mapping[str, Token], depth: int = 0) -> Token | None:
         """Whose the object is; None where that is not known."""
@@ -149,12 +150,18 @@ class Ownership:
                 found.append(OWN)
             elif isinstance(thing, FunctionThing):
                 inner = dict(self.bind(thing, call.args, call.keywords, func, binding, depth + 1))
-                found += [self.of(value, thing.func, inner, depth + 1) for value in self.types.returned(thing.func)] or [None]
+                found += [self.of(value, thing.func, inner, depth + 1) for value in self._returns(thing.func)] or [None]
             elif isinstance(thing, External):
                 found.append(self._external(thing.name, callee, func, binding, depth))
         if not found and isinstance(callee, Ref) and callee.path[-1:] in (("get",), ("setdefault",)):
             found.append(part(self._ref(Ref(callee.root, callee.name, callee.path[:-1], callee.owner), func, binding, depth), "[]"))
         return next((token for token in found if token is not None and token.shared), found[0] if found else None)
+
+    def _returns(self, func: Func) -> tuple[Value, ...]:
+        known = self._returned.get(func.id)
+        if known is None:
+            known = self._returned[func.id] = tuple(dict.fromkeys(self.types.returned(func)))
+        return known
 
     def _external(self, name: str, callee: Value, func: Func, binding: Mapping[str, Token], depth: int) -> Token | None:
         last = name.rpartition(".")[2]

@@ -20,6 +20,7 @@ Key = tuple[str, Value]
 
 _DEPTH = 60
 _ROUNDS = 4
+_MOST = 16
 _FAR = 1 << 30
 
 
@@ -71,6 +72,9 @@ class Types:
             for _ in range(_ROUNDS):
                 self._low = _FAR
                 found = tuple(dict.fromkeys(self._evaluate(value, func)))
+                if len(found) > _MOST:
+                    # unsound: what can be anything is taken as unknown, so that rules say nothing about it
+                    found = ()
                 if self._low != depth or len(found) == len(self._guess[key]):
                     break
                 self._guess[key] = found
@@ -470,8 +474,6 @@ class Types:
             yield Container(kind, (Derived((call.args[0],), "item"),) if call.args else (), func)
         elif name.rpartition(".")[2].lstrip("_")[:1].isupper() or name in KNOWN:
             yield Object(name, func, call)
-        else:
-            yield Object(f"{name}()", func, call)
 
 
 def argument(call: Call, position: int, name: str) -> Value | None:

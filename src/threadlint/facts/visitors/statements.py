@@ -156,7 +156,7 @@ def _match(walk: Walk, node: cst.Match) -> None:
     for case in node.cases:
         frame.open()
         for name in pattern_names(case.pattern):
-            stores.bind(walk, name, Derived((subject,), "item"), walk.at(case.pattern), "for")
+            stores.bind(walk, name, Derived((subject,), "item"), walk.at(node.subject), "for")
         if case.guard is not None:
             walk.value(case.guard)
         walk.body(case.body.body)
