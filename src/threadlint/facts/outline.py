@@ -237,12 +237,21 @@ def outline(text: str) -> Outline:
             if close.depth > depth:
                 depth, where = close.depth, close.where
     height, place = _blocks(text, scan.lines)
-    return Outline(text, tuple(scan.comments), scan.brackets, scan.patterns, scan.pattern, depth + height, where if depth > height else place)
+    return Outline(
+        text,
+        tuple(scan.comments),
+        scan.brackets,
+        scan.patterns,
+        scan.pattern,
+        depth + height,
+        where if depth > height else place,
+    )
 
 
 def _blocks(text: str, lines: list[tuple[int, int]]) -> tuple[int, int]:
-    """The greatest indentation, in columns, plus the branches of the longest `elif` ladder; and where that is."""
-    indent = rungs = where = 0
+    """The depth of the statements: three for each block in a block, one for each branch of an `elif` ladder; and where that is."""
+    blocks = rungs = where = 0
+    open_blocks: list[int] = []
     ladders: dict[int, int] = {}
     counting = "elif" in text
     for first, _ in lines:
@@ -250,12 +259,15 @@ def _blocks(text: str, lines: list[tuple[int, int]]) -> tuple[int, int]:
         if found is None or not found[2]:
             continue
         columns = len(found[1]) + 3 * found[1].count("\t")
-        if columns > indent:
-            indent, where = columns, first
+        while open_blocks and open_blocks[-1] >= columns:
+            open_blocks.pop()
+        open_blocks.append(columns)
+        if len(open_blocks) > blocks:
+            blocks, where = len(open_blocks), first
         if counting and found[2] == "elif":
             ladders[columns] = ladders.get(columns, 0) + 1
             if ladders[columns] > rungs:
                 rungs, where = ladders[columns], first
         elif counting and ladders:
             ladders = {column: count for column, count in ladders.items() if column < columns}
-    return indent + rungs, where
+    return 3 * (blocks - 1) + rungs if blocks else 0, where

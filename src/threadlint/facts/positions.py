@@ -9,6 +9,7 @@ The place of a node is that of the provider, with these differences:
 - tuples and generator expressions include their parentheses, as other displays do; other expressions never do;
 - all inside f-strings and t-strings, and the parts of strings side by side, have the place of the whole string, because
   Python before 3.12 does not know better;
+- a form feed at the start of a line counts as a character (where the provider had to be asked, it does not);
 - a semicolon after the last statement of a block is no part of the compound statement;
 - arguments, elements and other wrappers stand where their value stands; a `with` item where its expression does, a
   parameter from its name to its annotation, without stars and default.

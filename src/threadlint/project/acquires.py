@@ -45,7 +45,7 @@ class Facts(Protocol):
         ...
 
     steps: Callable[[Func], list[Step]]
-    callees: Callable[[Func, Call], tuple[FunctionThing | ClassThing, ...]]
+    calls: Callable[[Func, Step], tuple[tuple[FunctionThing | ClassThing, Call], ...]]
 
 
 @dataclass(slots=True)
@@ -87,11 +87,11 @@ class Acquires:
 
     def called(self, func: Func, step: Step, depth: int = 0) -> Iterator[Acquire]:
         """The locks that the call at this step takes, named from here."""
-        node = step.node
-        if not isinstance(node, Call):
-            return
-        for thing in self.project.callees(func, node):
-            if isinstance(thing, FunctionThing) and not thing.func.facts.is_async and not thing.func.facts.is_generator:
+        for thing, node in self.project.calls(func, step):
+            if not isinstance(thing, FunctionThing):
+                continue
+            facts = thing.func.facts
+            if (not facts.is_async or node.use.startswith("awaited")) and not facts.is_generator:
                 for inner in self.of(thing.func, depth + 1):
                     value = substitute(inner.value, thing, node, func)
                     yield Acquire(inner.lock, value, inner.func, inner.span, ((func, node.span), *inner.chain))

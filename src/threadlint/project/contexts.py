@@ -76,7 +76,7 @@ def reach(
     spawns: tuple[Spawn, ...],
     entries: Iterator[Func],
     steps: Callable[[Func], list[Step]],
-    callees: Callable[[Func, Call], tuple[FunctionThing | ClassThing, ...]],
+    callees: Callable[[Func, Step], tuple[tuple[FunctionThing | ClassThing, Call], ...]],
     ownership: Ownership,
     assumed: Callable[[Func], bool],
 ) -> Contexts:
@@ -91,7 +91,7 @@ def reach(
 class _Reach:
     contexts: Contexts
     steps: Callable[[Func], list[Step]]
-    callees: Callable[[Func, Call], tuple[FunctionThing | ClassThing, ...]]
+    callees: Callable[[Func, Step], tuple[tuple[FunctionThing | ClassThing, Call], ...]]
     ownership: Ownership
     assumed: Callable[[Func], bool]
     todo: deque[Context] = field(default_factory=deque)
@@ -131,10 +131,7 @@ class _Reach:
         func = context.func
         binding = dict(context.binding)
         for number, step in enumerate(self.steps(func)):
-            node = step.node
-            if not isinstance(node, Call):
-                continue
-            targets = self.callees(func, node)
+            targets = self.callees(func, step)
             if not targets:
                 continue
             held = context.held
@@ -142,7 +139,7 @@ class _Reach:
                 if one.lock.excludes:
                     self.contexts.texts.setdefault(one.lock.key, one)
                     held = held | {one.lock.key}
-            for target in targets:
+            for target, node in targets:
                 called = self._constructor(target) if isinstance(target, ClassThing) else target
                 if called is None:
                     continue
@@ -198,6 +195,8 @@ class _Reach:
         if value is None:
             return None
         if varies(value, spawn.func, spawn.loops, self.ownership.types):
+            return EACH
+        if isinstance(value, Ref) and value.root == Root.VAR and value.name in spawn.changing and value.owner == spawn.func.facts.qualname:
             return EACH
         token = self.ownership.of(value, spawn.func, outer)
         if token is not None and token.shared:

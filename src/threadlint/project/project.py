@@ -16,6 +16,7 @@ from threadlint.project import linker
 from threadlint.project.acquires import Acquires
 from threadlint.project.call_graph import NamedCalls
 from threadlint.project.contexts import Contexts, reach
+from threadlint.project.implicit import implicit_calls
 from threadlint.project.linker import Links
 from threadlint.project.locks import Flow, Locks, Step
 from threadlint.project.ownership import Ownership
@@ -43,7 +44,12 @@ class Project:
     @cached_property
     def types(self) -> Types:
         """What values stand for."""
-        return Types(self.links, NamedCalls(self.links).of)
+        return Types(self.links, self.named_calls.of)
+
+    @cached_property
+    def named_calls(self) -> NamedCalls:
+        """Calls that name their callee."""
+        return NamedCalls(self.links)
 
     @cached_property
     def locks(self) -> Locks:
@@ -71,15 +77,22 @@ class Project:
             found = self._callees[key] = tuple(thing for thing in things if isinstance(thing, (FunctionThing, ClassThing)))
         return found
 
+    def calls(self, func: Func, step: Step) -> tuple[tuple[FunctionThing | ClassThing, Call], ...]:
+        """What the step calls in the project: by a call, or implicitly (context managers, subscripts, properties)."""
+        node = step.node
+        if isinstance(node, Call):
+            return tuple((thing, node) for thing in self.callees(func, node))
+        return tuple(implicit_calls(self.types, func, node))
+
     @cached_property
     def spawns(self) -> tuple[Spawn, ...]:
         """Every place that starts a thread on a function of the project."""
-        return tuple(ThreadRoots(self.links, self.types, self.steps).all())
+        return tuple(ThreadRoots(self.links, self.types, self.steps, self.named_calls).all())
 
     @cached_property
     def contexts(self) -> Contexts:
         """What each thread root, and the main thread, reaches."""
-        return reach(self.spawns, self._entries(), self.steps, self.callees, self.ownership, self.assumes_lock)
+        return reach(self.spawns, self._entries(), self.steps, self.calls, self.ownership, self.assumes_lock)
 
     @cached_property
     def sharing(self) -> Sharing:
@@ -91,8 +104,8 @@ class Project:
         called = {
             (thing.func.id if isinstance(thing, FunctionThing) else "")
             for func in self.functions
-            for call in self.links.calls[func.id].values()
-            for thing in self.callees(func, call)
+            for step in self.steps(func)
+            for thing, _ in self.calls(func, step)
         }
         targets = {spawn.target.func.id for spawn in self.spawns}
         return (func for func in self.functions if func.id not in called and func.id not in targets)
@@ -114,16 +127,19 @@ class Project:
         return held.lock.text if held is not None else key.rpartition(":")[2]
 
     @cached_property
-    def releases(self) -> dict[str, frozenset[str]]:
-        """By key of a lock: the functions that call its `release()`."""
-        found: dict[str, set[str]] = {}
+    def handed_over(self) -> frozenset[str]:
+        """Keys of the locks that some function releases without having acquired them: signals, and locks handed from one method to another."""
+        found: set[str] = set()
         for func in self.functions:
+            taken: set[str] = set()
+            released: set[str] = set()
             for call in self.links.calls[func.id].values():
-                if isinstance(call.callee, Ref) and call.callee.path[-1:] == ("release",):
+                if isinstance(call.callee, Ref) and call.callee.path[-1:] in (("release",), ("acquire",)):
                     lock = self.locks.of(Ref(call.callee.root, call.callee.name, call.callee.path[:-1], call.callee.owner), func)
                     if lock is not None:
-                        found.setdefault(lock.key, set()).add(func.id)
-        return {key: frozenset(funcs) for key, funcs in found.items()}
+                        (taken if call.callee.path[-1] == "acquire" else released).add(lock.key)
+            found |= released - taken
+        return frozenset(found)
 
     @cached_property
     def acquires(self) -> Acquires:

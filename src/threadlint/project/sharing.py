@@ -67,6 +67,7 @@ class Sharing:
     def touches(self) -> dict[str, list[Touch]]:
         """All writing accesses to locations that more than one thread may reach, by location."""
         found: dict[str, list[Touch]] = defaultdict(list)
+        spawners = {spawn.func.id for spawn in self.contexts.spawns}
         for context, roots in self.contexts.reached.items():
             if context.func.facts.name in _OWNED_METHODS and roots & ~MAIN == 0:
                 continue
@@ -82,7 +83,13 @@ class Sharing:
                 for one in excluding:
                     self.contexts.texts.setdefault(one.lock.key, one)
                 held = context.held.union(one.lock.key for one in excluding)
-                found[location.key].append(Touch(node, number, context, location, held, roots))
+                if not node.ref.path and node.ref.root == Root.VAR and node.ref.owner == context.func.facts.qualname:
+                    # the variable's own function: each activation has its own variable, which only the threads that it starts share
+                    if context.func.id not in spawners:
+                        continue
+                    found[location.key].append(Touch(node, number, context, location, held, MAIN))
+                else:
+                    found[location.key].append(Touch(node, number, context, location, held, roots))
         return found
 
     def races(self) -> Iterator[Race]:

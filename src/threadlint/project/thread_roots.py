@@ -7,11 +7,14 @@ from dataclasses import dataclass
 
 from threadlint.facts.model import Call, Const, Loop, Many, Ref, Root, Span, Value, With
 from threadlint.knowledge.stdlib import CONSTRUCTORS, EXECUTOR_METHODS, EXECUTORS, FUNCTIONS, LOOP_TYPES, POOL_METHODS, POOLS, Starter
+from threadlint.project.call_graph import NamedCalls
 from threadlint.project.linker import Links
 from threadlint.project.locks import Step
+from threadlint.project.ownership import varies
 from threadlint.project.things import ClassThing, Cls, External, Func, FunctionThing, Object
-from threadlint.project.types import Types
+from threadlint.project.types import Types, argument
 
+_CALLERS_DEEP = 3
 _BASES = frozenset(CONSTRUCTORS)
 THREADS = frozenset(name for name, world in {**EXECUTORS, **POOLS}.items() if world == "threads")
 
@@ -36,6 +39,10 @@ class Spawn:
     """each thread gets arguments of its own (`map`)"""
     begin: int
     end: int
+    assumed: bool = False
+    """that there are several is only likely: the function that starts them can be called again before they end"""
+    changing: frozenset[str] = frozenset()
+    """parameters of `func` that are another object in each of several calls"""
 
     @property
     def span(self) -> Span:
@@ -57,6 +64,7 @@ class ThreadRoots:
     links: Links
     types: Types
     steps: Callable[[Func], list[Step]]
+    named: NamedCalls
 
     def all(self) -> Iterator[Spawn]:
         """Every spawn whose target is a function of the project."""
@@ -134,8 +142,41 @@ class ThreadRoots:
         at = next((number for number, step in enumerate(steps) if step.node is call), 0)
         loops = steps[at].loops if steps else ()
         begin, end, sequential = self._interval(func, call, kind, steps, at, loops)
-        many = (repeats or bool(loops)) and not sequential and not self._one_worker(call, func, kind)
-        return Spawn(func, call, kind, target, args, keywords, loops, many, repeats, begin, end)
+        one = self._one_worker(call, func, kind)
+        called_often, changing = self._called_often(func)
+        many = (repeats or bool(loops) or called_often) and not sequential and not one
+        assumed = not many and not one and not sequential and self._outlives(func, call, kind)
+        return Spawn(func, call, kind, target, args, keywords, loops, many or assumed, repeats, begin, end, assumed, changing)
+
+    def _called_often(self, func: Func, depth: int = 0) -> tuple[bool, frozenset[str]]:
+        """Whether the function that starts the thread is itself called in a loop or from several places, and which parameters change."""
+        if func.is_module or depth > _CALLERS_DEEP:
+            return False, frozenset()
+        calls = list(self.named.of(func))
+        looped = [(caller, call, filled) for caller, call, filled in calls if call.id in self.links.looped[caller.id]]
+        often = bool(looped) or len(calls) > 1
+        changing: set[str] = set()
+        for caller, call, filled in calls:
+            loops = next((step.loops for step in self.steps(caller) if step.node is call), ())
+            if filled and len(calls) == 1 and varies(_receiver(call), caller, loops, self.types):
+                changing.add(func.facts.params[0].name)
+            for number, param in enumerate(func.facts.params[filled:]):
+                value = argument(call, number, param.name)
+                if value is not None and (varies(value, caller, loops, self.types) or len(calls) > 1):
+                    changing.add(param.name)
+            if not often:
+                often = self._called_often(caller, depth + 1)[0]
+        if func.facts.cls and self.types.self_name(func) and not any(filled for _, _, filled in calls):
+            return False, frozenset(changing)
+        return often, frozenset(changing)
+
+    def _outlives(self, func: Func, call: Call, kind: str) -> bool:
+        """A pool that is kept somewhere, given work by a function that can be called again at any time."""
+        if func.is_module or kind not in ("executor", "pool") or not isinstance(call.callee, Ref):
+            return False
+        receiver = Ref(call.callee.root, call.callee.name, call.callee.path[:-1], call.callee.owner)
+        pools = [thing for thing in self.types.of(receiver, func) if isinstance(thing, Object) and thing.frame is not None]
+        return bool(pools) and all(thing.frame is not func for thing in pools)
 
     def _one_worker(self, call: Call, func: Func, kind: str) -> bool:
         if kind not in ("executor", "pool") or not isinstance(call.callee, Ref):
@@ -203,6 +244,11 @@ class ThreadRoots:
         if value == call.result:
             return True
         return any(isinstance(thing, Object) and thing.call is call for thing in self.types.of(value, func))
+
+
+def _receiver(call: Call) -> Value | None:
+    callee = call.callee
+    return Ref(callee.root, callee.name, callee.path[:-1], callee.owner) if isinstance(callee, Ref) and callee.path else None
 
 
 def _after_loop(steps: list[Step], number: int) -> int:

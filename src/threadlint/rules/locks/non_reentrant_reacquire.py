@@ -105,7 +105,7 @@ def _same(held: Held, acquire: Acquire, func: Func) -> bool:
 
 def _released_elsewhere(project: Project, held: Held) -> bool:
     """A lock used as a signal: taken by a bare `acquire()`, and released by another function."""
-    return not held.lexical and bool(project.releases.get(held.lock.key, frozenset()) - {held.func.id})
+    return not held.lexical and held.lock.key in project.handed_over
 
 
 def _through_object(held: Held) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from threadlint.facts.model import Call, Const, Handler, Node, Operate, Ref, Span, Suspend
 from threadlint.findings import Oracle, Problem, Related, Severity
-from threadlint.knowledge.stdlib import JOINABLE_QUEUES
+from threadlint.knowledge.stdlib import JOINABLE_QUEUES, QUEUES
 from threadlint.project.locks import text
 from threadlint.project.paths import Outcome, Paths, catches_all
 from threadlint.project.project import Project
@@ -14,7 +14,7 @@ from threadlint.project.queues import Origin, Use
 from threadlint.project.things import Func
 from threadlint.rules.rule import rule
 
-_IDLE, _OWING = "idle", "owing"
+_IDLE, _ASKED, _OWING = "idle", "asked", "owing"
 _QUIET = frozenset({"print", "debug", "info", "warning", "error", "exception", "critical", "log", "len", "isinstance", "id", "task_done", "set", "is_set", "append", "add", "discard", "put", "sleep", "time", "monotonic", "perf_counter"})
 """Calls that are not expected to raise."""
 
@@ -80,12 +80,16 @@ def skipped_task_done(project: Project) -> Iterator[Problem]:
     - Calls, `await`, `raise` and arithmetic count as able to raise; logging, `print`, `append` and their like do not.
     - A worker that leaves its loop on a stop marker without `task_done()` is reported only where the marker is put before the `join()`.
     """
+    seen: set[str] = set()
     for origin, uses in project.queues.uses().items():
         joins = [use for use in uses if use.method == "join"]
         if not joins or project.queues.kinds[origin] not in JOINABLE_QUEUES:
             continue
         consumers = {use.func.id: use.func for use in uses if use.method in ("get", "get_nowait")}
         for func in consumers.values():
+            if func.id in seen:
+                continue
+            seen.add(func.id)
             yield from _consumer(project, func, origin, uses, joins)
 
 
@@ -101,13 +105,15 @@ def _consumer(project: Project, func: Func, origin: Origin, uses: list[Use], joi
             site = project.site(func, gets[0].call.span)
             yield Problem(site, f"`task_done()` is never called for the items of `{name}`, which is joined", (joined,), partners=(site, joined.site))
         return
+    awaits = QUEUES[project.queues.kinds[origin]] == "tasks"
     numbers = {use.call.id: use.method for use in own}
 
     def step(node: Node, state: str) -> str:
         if isinstance(node, Call) and node.id in numbers:
             method = numbers[node.id]
-            return _OWING if method in ("get", "get_nowait") else _IDLE if method == "task_done" else state
-        return state
+            got = _ASKED if method == "get" and awaits else _OWING
+            return got if method in ("get", "get_nowait") else _IDLE if method == "task_done" else state
+        return _OWING if state == _ASKED and isinstance(node, Suspend) else state
 
     def raises(node: Node) -> bool:
         if isinstance(node, Call):

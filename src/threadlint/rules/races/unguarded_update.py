@@ -100,7 +100,7 @@ def _problem(project: Project, race: Race) -> Problem:
         project.site(first.func, access.span),
         f"`{name}` is read, changed and written back by {who} {lock}; {tail}",
         tuple(related),
-        Confidence.HIGH if not race.with_main else Confidence.MEDIUM,
+        Confidence.MEDIUM if race.with_main or any(spawn.assumed for spawn in race.roots) else Confidence.HIGH,
         Severity.ERROR if window or project.config.free_threaded else Severity.WARNING,
         Builds.EVERY if window else Builds.FREE_THREADED,
         tuple(partners),

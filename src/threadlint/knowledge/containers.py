@@ -1,0 +1,64 @@
+"""What the methods and functions of builtin containers do to them: add, remove, copy, or go through the items one by one.
+
+Source: the library reference, "Built-in types" and "collections", and its page "Thread safety guarantees" for what is one step.
+"""
+
+from __future__ import annotations
+
+ADDING = frozenset({"append", "appendleft", "add", "insert", "extend", "extendleft", "setdefault", "update", "__setitem__"})
+"""Methods that can make a container larger."""
+
+REMOVING = frozenset({"pop", "popleft", "popitem", "remove", "discard", "clear", "__delitem__"})
+"""Methods that can make a container smaller."""
+
+REORDERING = frozenset({"sort", "reverse", "rotate", "move_to_end"})
+
+VIEWS = frozenset({"keys", "values", "items", "iterkeys", "itervalues", "iteritems", "viewkeys", "viewvalues", "viewitems"})
+"""Methods whose result is the container itself seen another way; going through it goes through the container."""
+
+LAZY = frozenset(
+    {
+        "builtins.enumerate", "builtins.reversed", "builtins.iter", "builtins.zip", "builtins.map", "builtins.filter",
+        "itertools.chain", "itertools.islice", "itertools.takewhile", "itertools.dropwhile", "itertools.zip_longest", "itertools.filterfalse",
+        "six.iterkeys", "six.itervalues", "six.iteritems", "six.moves.map", "six.moves.filter", "six.moves.zip",
+    }
+)  # fmt: skip
+"""Functions whose result goes through their arguments while it is gone through itself."""
+
+CONSUMING = frozenset({"functools.reduce", "builtins.reduce"})
+"""Functions that go through an argument and run Python code between two items."""
+
+KEYED = frozenset({"builtins.min", "builtins.max"})
+"""Functions that do so where they are given a `key`."""
+
+KINDS: dict[str, str] = {
+    "list": "list",
+    "dict": "dict",
+    "set": "set",
+    "deque": "deque",
+    "builtins.list": "list",
+    "builtins.dict": "dict",
+    "builtins.set": "set",
+    "collections.deque": "deque",
+    "collections.OrderedDict": "dict",
+    "collections.defaultdict": "dict",
+    "collections.Counter": "dict",
+    "weakref.WeakSet": "set",
+    "weakref.WeakValueDictionary": "dict",
+    "weakref.WeakKeyDictionary": "dict",
+    "typing.Dict": "dict",
+    "typing.List": "list",
+    "typing.Set": "set",
+    "typing.Deque": "deque",
+    "typing.DefaultDict": "dict",
+    "typing.OrderedDict": "dict",
+    "typing.MutableMapping": "dict",
+    "typing.MutableSet": "set",
+    "typing.MutableSequence": "list",
+    "collections.abc.MutableMapping": "dict",
+    "collections.abc.MutableSet": "set",
+}
+"""By type: which of the four builtin containers it behaves like when it changes while it is gone through.
+
+A dict, set or deque raises `RuntimeError` when its size changes (WeakSet and its like guard only against their own removals); a list skips or repeats items.
+"""

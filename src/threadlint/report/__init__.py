@@ -1,0 +1,38 @@
+"""Findings as text, JSON, SARIF and GitHub annotations: each format is a function from a report to lines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from enum import Enum
+
+from threadlint.findings import Report
+from threadlint.report import github, json_array, sarif, statistics, text
+
+
+class Format(str, Enum):
+    """The ways to write a report."""
+
+    TEXT = "text"
+    CONCISE = "concise"
+    JSON = "json"
+    GITHUB = "github"
+    SARIF = "sarif"
+
+
+def render(report: Report, kind: Format, *, color: bool = False, counts: bool = False) -> Iterator[str]:
+    """The lines of `report` in the format `kind`, without their newlines; with `counts`, the findings of each rule counted.
+
+    Only text and concise output has colours. Raises ValueError for counts in a format that has none.
+    """
+    if counts:
+        if kind in {Format.TEXT, Format.CONCISE}:
+            return statistics.as_text(report)
+        if kind is Format.JSON:
+            return statistics.as_json(report)
+        raise ValueError(f"the format {kind.value} has no statistics; text, concise and json have")
+    if kind is Format.TEXT:
+        return text.full(report, color=color)
+    if kind is Format.CONCISE:
+        return text.concise(report, color=color)
+    plain = {Format.JSON: json_array.render, Format.GITHUB: github.render, Format.SARIF: sarif.render}
+    return plain[kind](report)

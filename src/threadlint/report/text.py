@@ -1,0 +1,69 @@
+"""Findings for people: one block each with the source line and the other places, or one line each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from click import style
+
+from threadlint.findings import Failure, Finding, Report, Severity, Site
+from threadlint.report.excerpt import excerpt, source_lines, visible
+
+_COLORS = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.INFO: "blue"}
+
+
+def full(report: Report, *, color: bool) -> Iterator[str]:
+    """Each finding with its source line underlined, then each related place in the same way, then an empty line."""
+    lines = {path: source_lines(text) for path, text in report.sources.items()}
+    for finding in report.findings:
+        yield _headline(finding, color=color)
+        yield from _quote(finding.site, lines, _COLORS[finding.severity], color=color)
+        for related in finding.related:
+            place = _bold(_place(related.site), color=color)
+            yield f"  {place}: {visible(related.message)}"
+            yield from _quote(related.site, lines, "blue", color=color)
+        yield ""
+
+
+def concise(report: Report, *, color: bool) -> Iterator[str]:
+    """Each finding in one line."""
+    for finding in report.findings:
+        yield _headline(finding, color=color)
+
+
+def failure(failed: Failure) -> str:
+    """What could not be done, in one line; a line of 0 stands for no line."""
+    if not failed.path:
+        return f"threadlint: error: {visible(failed.message)}"
+    place = f":{failed.line}:{max(failed.column, 1)}" if failed.line else ""
+    return f"{visible(failed.path)}{place}: error: {visible(failed.message)}"
+
+
+def summary(report: Report) -> str:
+    """How many findings there are in how many files, in one line."""
+    count = len(report.findings)
+    findings = "no findings" if not count else "1 finding" if count == 1 else f"{count} findings"
+    return f"{findings} in {report.files} file{'' if report.files == 1 else 's'}"
+
+
+def _headline(finding: Finding, *, color: bool) -> str:
+    place = _bold(_place(finding.site), color=color)
+    code = style(finding.code, fg=_COLORS[finding.severity], bold=True) if color else finding.code
+    return f"{place}: {code} {visible(finding.message)} [{finding.name}]"
+
+
+def _place(site: Site) -> str:
+    return f"{visible(site.path)}:{site.line}:{site.column}"
+
+
+def _quote(site: Site, lines: dict[str, list[str]], mark: str, *, color: bool) -> Iterator[str]:
+    quoted = excerpt(lines.get(site.path, []), site)
+    if quoted is None:
+        return
+    shown, underline = quoted
+    yield f"{site.line:>6} | {shown}"
+    yield f"{'':6} | {style(underline, fg=mark) if color else underline}"
+
+
+def _bold(text: str, *, color: bool) -> str:
+    return style(text, bold=True) if color else text

@@ -1,0 +1,1 @@
+"""The companion: runs what was flagged, and shows the mistake happening."""

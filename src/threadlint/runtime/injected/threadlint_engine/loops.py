@@ -1,0 +1,156 @@
+"""Event loops: a statement that keeps the loop from turning, and coroutines that nobody awaits."""
+
+from __future__ import annotations
+
+import ast
+import asyncio
+import builtins
+import gc
+import sys
+import warnings
+from typing import TYPE_CHECKING, Any
+
+from .registry import monotonic, stack_of
+from .rewrite import call, placed
+from .source import innermost
+
+if TYPE_CHECKING:
+    from .start import Engine
+
+SLOW = 0.1
+"""Seconds after which asyncio itself calls a callback slow (`loop.slow_callback_duration`)."""
+ORIGINS = 6
+
+
+def install(engine: Engine) -> None:
+    """Install what the oracle of the engine's job needs."""
+    oracle = engine.job.oracle
+    if oracle == "event-loop-blocked":
+        timer = Timer(engine)
+        builtins.__threadlint_enter__ = timer.enter  # type: ignore[attr-defined]
+        builtins.__threadlint_leave__ = timer.leave  # type: ignore[attr-defined]
+    elif oracle == "never-awaited":
+        never_awaited(engine)
+    else:
+        from .awaits import AwaitRace  # only where it is needed
+
+        AwaitRace(engine).install()
+
+
+def rewrite(engine: Engine, text: str, tree: ast.Module, path: str) -> ast.Module:
+    """Put the hooks of the oracle into the flagged statement."""
+    if engine.job.oracle == "rmw-across-await":
+        from .awaits import rewrite as rewrite_awaits  # as above
+
+        return rewrite_awaits(engine, text, tree, path)
+    place = engine.job.flagged
+    statement = innermost(tree, place.line)
+    if statement is None:
+        engine.events.send("refused", line=place.line, reason="there is no statement at this line")
+        return tree
+    if any(
+        isinstance(node, (ast.Await, ast.AsyncFor, ast.AsyncWith, ast.Yield, ast.YieldFrom))
+        for node in ast.walk(statement)
+    ):
+        engine.events.send(
+            "refused", line=place.line, reason="the statement awaits, so its time is not the loop's alone"
+        )
+        return tree
+    engine.events.send("loaded", path=path)
+    Timed(statement).visit(tree)
+    return ast.fix_missing_locations(tree)
+
+
+class Timed(ast.NodeTransformer):
+    """Puts a clock around one statement."""
+
+    def __init__(self, statement: ast.stmt) -> None:
+        self.statement = statement
+
+    def visit(self, node: ast.AST) -> Any:
+        """Wrap the statement; go on elsewhere."""
+        if node is not self.statement:
+            return self.generic_visit(node)
+        body = ast.Try(body=[self.statement], handlers=[], orelse=[], finalbody=[call("leave", 0)])
+        return placed([call("enter", 0), body], self.statement)
+
+
+class Timer:
+    """Measures how long the flagged statement keeps a loop's thread."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.began: dict[int, list[tuple[float, float]]] = {}
+        self.threads: set[str] = set()
+        self.told = False
+
+    def enter(self, _: int) -> None:
+        """Before the statement."""
+        state = self.engine.registry.state()
+        if state.name not in self.threads:
+            self.threads.add(state.name)
+            self.engine.events.send(
+                "reached", site=0, thread=state.name, in_loop=asyncio._get_running_loop() is not None
+            )
+        self.began.setdefault(state.ident, []).append((monotonic(), self.engine.watch.late))
+
+    def leave(self, _: int) -> None:
+        """After the statement: tell if a loop of this thread was held up, and by the program, not by the machine."""
+        state = self.engine.registry.state()
+        began, late = self.began[state.ident].pop()
+        took = monotonic() - began
+        loop: Any = asyncio._get_running_loop()
+        if loop is None or self.told:
+            return
+        self.engine.events.send("timed", seconds=round(took, 4))
+        # Time for which the engine's own clock stood still too was taken by the machine, not by the statement.
+        if took - (self.engine.watch.late - late) < SLOW:
+            return
+        self.told = True
+        frame = sys._getframe(1)
+        due = sum(
+            1 for timer in getattr(loop, "_scheduled", ()) if timer.when() <= loop.time() and not timer.cancelled()
+        )
+        waiting = due + len(getattr(loop, "_ready", ()))
+        step = {
+            "thread": state.name,
+            "path": frame.f_code.co_filename,
+            "line": self.engine.job.flagged.line,
+            "text": "",
+            "action": "kept the event loop from turning",
+            "values": {"seconds": f"{took:.3f}", "callbacks that had to wait": waiting},
+            "stack": stack_of(frame),
+        }
+        self.engine.events.send("witness", kind="event-loop-blocked", steps=[step], tier="here")
+
+
+def never_awaited(engine: Engine) -> None:
+    """Follow coroutines to where they were made; the interpreter says which were dropped."""
+    library: Any = warnings
+    original = library._warn_unawaited_coroutine
+    sys.set_coroutine_origin_tracking_depth(ORIGINS)
+    # The depth is a property of each thread.
+    engine.registry.on_thread = lambda: sys.set_coroutine_origin_tracking_depth(ORIGINS)
+
+    def warn(coro: Any) -> None:
+        origin = [{"path": path, "line": line, "function": function} for path, line, function in (coro.cr_origin or ())]
+        if any(engine.watch.at_place(frame) for frame in origin[:2]):
+            step = {
+                "thread": engine.registry.state().name,
+                "path": origin[0]["path"],
+                "line": engine.job.flagged.line,
+                "text": "",
+                "action": f"made the coroutine `{coro.__qualname__}` and dropped it; its body never ran",
+                "values": {},
+                "stack": origin,
+            }
+            engine.events.send("witness", kind="never-awaited", steps=[step], tier="here")
+        original(coro)
+
+    library._warn_unawaited_coroutine = warn
+    # What still lives in a cycle when the program ends has not been awaited either.
+    engine.at_end.append(lambda: void(gc.collect()))
+
+
+def void(_: object) -> None:
+    """Takes a value and gives none."""

@@ -1,0 +1,226 @@
+"""Questions about the text around a flagged line: which statement is it, what does it read, may its test be repeated."""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+STORES = (ast.AugAssign, ast.Assign, ast.AnnAssign)
+TESTS = (ast.If, ast.While)
+QUIET_CALLS = frozenset({"len", "isinstance", "issubclass", "id", "type", "callable"})
+REPEATABLE_CALLS = QUIET_CALLS | {
+    "get", "exists", "is_file", "is_dir", "isfile", "isdir", "empty", "full", "qsize", "is_set", "keys", "values", "items",
+    "hasattr", "getattr", "any", "all", "min", "max", "sum", "sorted", "list", "tuple", "set", "dict", "str", "int", "bool",
+    "startswith", "endswith", "lower", "upper", "strip", "locked", "is_alive", "monotonic", "time", "perf_counter", "now",
+    "current_thread", "get_ident", "count", "index", "done", "cancelled", "running", "poll", "join",
+}  # fmt: skip
+"""Calls that a test may repeat without doing anything twice."""
+
+
+class Surroundings:
+    """Parents of every node of one file, and what follows from them."""
+
+    def __init__(self, tree: ast.Module) -> None:
+        self.tree = tree
+        self.parents: dict[ast.AST, ast.AST] = {
+            child: node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)
+        }
+
+    def above(self, node: ast.AST) -> Iterator[ast.AST]:
+        """The nodes around a node, innermost first."""
+        while node in self.parents:
+            node = self.parents[node]
+            yield node
+
+    def function(self, node: ast.AST) -> ast.AST:
+        """The function (or class, or module) whose body runs the node."""
+        return next(
+            (
+                one
+                for one in self.above(node)
+                if isinstance(one, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda))
+            ),
+            self.tree,
+        )
+
+    def withs(self, node: ast.AST) -> tuple[int, ...]:
+        """Lines of the `with` statements around a statement in its function, outermost first."""
+        found = []
+        for one in self.above(node):
+            if isinstance(one, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+                break
+            if isinstance(one, (ast.With, ast.AsyncWith)):
+                found.append(one.lineno)
+        return tuple(reversed(found))
+
+    def statement(self, line: int, end_line: int, column: int) -> ast.stmt | None:
+        """The statement to drive at a line: an update before a test, a test before a plain store."""
+        best: tuple[int, int, ast.stmt] | None = None
+        for node in ast.walk(self.tree):
+            if not isinstance(node, (*STORES, *TESTS)):
+                continue
+            last = node.test.end_lineno if isinstance(node, TESTS) else node.end_lineno
+            if not (node.lineno <= end_line and line <= (last or node.lineno)):
+                continue
+            rank = 0 if isinstance(node, TESTS) else 2
+            if isinstance(node, ast.AugAssign) or (not isinstance(node, TESTS) and self.reads(node)):
+                rank = -2
+            if isinstance(node, ast.AugAssign):
+                rank -= 1
+            inside = column and node.lineno == line and node.col_offset < column <= (node.end_col_offset or 0)
+            key = (0 if node.lineno == line else 10) + rank - (20 if inside and rank != 2 else 0)
+            if best is None or (key, -node.lineno) < best[:2]:
+                best = (key, -node.lineno, node)
+        return best[2] if best else None
+
+    def reads(self, node: ast.stmt) -> bool:
+        """Whether what a store writes depends on what its function has read at the same place, by data or by a test."""
+        return bool(self.window(node))
+
+    def window(self, node: ast.stmt) -> list[ast.AST]:
+        """The expressions through which a store depends on an earlier reading of its target; empty if it does not."""
+        target = target_of(node)
+        value = getattr(node, "value", None)
+        if isinstance(node, ast.AugAssign) and target is not None:
+            return [node.value]
+        if target is None or value is None:
+            return []
+        found: list[ast.AST] = [one for one in ast.walk(value) if reads_place(one, target)]
+        if found:
+            return found
+        scope = self.function(node)
+        tainted: dict[str, ast.AST] = {}
+        tests: list[ast.AST] = []
+        for one in sorted(
+            (n for n in ast.walk(scope) if isinstance(n, ast.stmt) and n is not node and n.lineno <= node.lineno),
+            key=lambda n: (n.lineno, n.col_offset),
+        ):
+            if isinstance(one, STORES) and one.value is not None:
+                read = next((n for n in ast.walk(one.value) if reads_place(n, target) or is_name(n, tainted)), None)
+                for name in names_stored(one):
+                    if read is not None:
+                        tainted[name] = one
+                    else:
+                        tainted.pop(name, None)
+            elif isinstance(one, TESTS) and any(
+                tests_place(n, target) or is_name(n, tainted) for n in ast.walk(one.test)
+            ):
+                tests.append(one.test)
+            elif isinstance(one, ast.Try) and any(node in ast.walk(h) for h in one.handlers):
+                tests.extend(n for part in one.body for n in ast.walk(part) if reads_place(n, target))
+        names = [tainted[n.id] for n in ast.walk(value) if isinstance(n, ast.Name) and n.id in tainted]
+        return names or tests
+
+
+def target_of(node: ast.stmt) -> ast.expr | None:
+    """The one place that a statement stores into; None for several, for slices and for what is no store."""
+    if isinstance(node, ast.Assign):
+        target = node.targets[0] if len(node.targets) == 1 else None
+    else:
+        target = getattr(node, "target", None) if isinstance(node, (ast.AugAssign, ast.AnnAssign)) else None
+    if isinstance(target, ast.Subscript) and any(
+        isinstance(n, (ast.Slice, ast.Starred)) for n in ast.walk(target.slice)
+    ):
+        return None
+    return target if isinstance(target, (ast.Name, ast.Attribute, ast.Subscript)) else None
+
+
+def names_stored(node: ast.stmt) -> list[str]:
+    """The plain names that a statement binds."""
+    return [n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)]
+
+
+def is_name(node: ast.AST, names: dict[str, ast.AST]) -> bool:
+    """Whether the node loads one of the names."""
+    return isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and node.id in names
+
+
+def text_of(node: ast.AST) -> str:
+    """The source text of a node, the same for a load and a store."""
+    return ast.unparse(node)
+
+
+def reads_place(node: ast.AST, target: ast.expr) -> bool:
+    """Whether a node reads the target: written the same way, or by `.get(key)` or `getattr`."""
+    if (
+        isinstance(node, ast.Call)
+        and node.args
+        and isinstance(target, ast.Subscript)
+        and isinstance(node.func, ast.Attribute)
+    ):
+        return (
+            node.func.attr in {"get", "setdefault", "__getitem__"}
+            and text_of(node.func.value) == text_of(target.value)
+            and text_of(node.args[0]) == text_of(target.slice)
+        )
+    if isinstance(node, ast.Call) and isinstance(target, ast.Attribute) and is_name(node.func, {"getattr": node}):
+        return len(node.args) > 1 and text_of(node.args[0]) == text_of(target.value)
+    if isinstance(node, (ast.Name, ast.Attribute, ast.Subscript)) and isinstance(node.ctx, ast.Load):
+        return type(node) is type(target) and text_of(node) == text_of(target)
+    return False
+
+
+def tests_place(node: ast.AST, target: ast.expr) -> bool:
+    """Whether a node of a test asks about the target: reads it, or asks whether its key is there."""
+    if reads_place(node, target):
+        return True
+    return (
+        isinstance(node, ast.Compare)
+        and isinstance(target, ast.Subscript)
+        and isinstance(node.ops[0], (ast.In, ast.NotIn))
+        and text_of(node.comparators[0]) == text_of(target.value)
+    )
+
+
+def same_target(first: ast.expr, second: ast.expr) -> bool:
+    """Whether two targets may be the same place going by how they are written; the objects decide when it runs."""
+    if type(first) is not type(second):
+        return False
+    if isinstance(first, ast.Attribute) and isinstance(second, ast.Attribute):
+        return first.attr == second.attr
+    if isinstance(first, ast.Subscript) and isinstance(second, ast.Subscript):
+        return last_name(first.value) == last_name(second.value)
+    return text_of(first) == text_of(second)
+
+
+def last_name(node: ast.expr) -> str:
+    """The last part of a dotted name."""
+    return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else text_of(node)
+
+
+def call_name(node: ast.Call) -> str:
+    """The last part of the name of what is called."""
+    return last_name(node.func)
+
+
+def is_quiet(test: ast.expr) -> bool:
+    """Whether a test may be evaluated again and again: no calls but those that look only."""
+    return all(
+        not isinstance(n, (ast.Await, ast.Yield, ast.YieldFrom))
+        and (not isinstance(n, ast.Call) or call_name(n) in QUIET_CALLS)
+        for n in ast.walk(test)
+    )
+
+
+def is_repeatable(test: ast.expr) -> bool:
+    """Whether a test may be evaluated once more."""
+    return all(
+        not isinstance(n, (ast.Await, ast.Yield, ast.YieldFrom))
+        and (not isinstance(n, ast.Call) or call_name(n) in REPEATABLE_CALLS)
+        for n in ast.walk(test)
+    )
+
+
+def innermost(tree: ast.Module, line: int) -> ast.stmt | None:
+    """The smallest statement that begins at a line, or spans it."""
+    found: ast.stmt | None = None
+    for node in ast.walk(tree):
+        if isinstance(node, ast.stmt) and node.lineno <= line <= (node.end_lineno or node.lineno):
+            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+                continue
+            if found is None or node.lineno >= found.lineno:
+                found = node
+    return found
