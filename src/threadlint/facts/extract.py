@@ -11,7 +11,7 @@ from threadlint.facts import comments
 from threadlint.facts.model import FileFacts, Span
 from threadlint.facts.positions import positions
 from threadlint.facts.source import Source, parse, run_deep
-from threadlint.facts.visitors import definitions, expressions, statements, stores
+from threadlint.facts.visitors import comprehensions, definitions, expressions, statements, stores
 from threadlint.facts.visitors.scopes import bindings
 from threadlint.facts.visitors.walk import Frame, Walk
 
@@ -19,7 +19,7 @@ from threadlint.facts.visitors.walk import Frame, Walk
 @cache
 def _handlers() -> tuple[dict[type, Any], dict[type, Any]]:
     return (
-        {**expressions.handlers(), **definitions.expressions()},
+        {**expressions.handlers(), **comprehensions.handlers(), **definitions.expressions()},
         {**statements.handlers(), **stores.handlers(), **definitions.statements()},
     )
 

@@ -9,7 +9,7 @@ Facts depend on the file's text alone, so they can be stored by its hash and sen
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import Any, Union
+from typing import Any
 
 import msgspec
 
@@ -55,7 +55,7 @@ class Ref(_Fact, frozen=True, array_like=True, tag="r", gc=False):
 class Const(_Fact, frozen=True, array_like=True, tag="c", gc=False):
     """A literal: None, a bool, a number, a string (others are `Derived`)."""
 
-    value: Union[None, bool, int, float, str]
+    value: bool | int | float | str | None
 
 
 class Many(_Fact, frozen=True, array_like=True, tag="m"):
@@ -97,7 +97,7 @@ class Derived(_Fact, frozen=True, array_like=True, tag="d"):
     op: str = ""
 
 
-Value = Union[Ref, Const, Many, Instance, Compare, Logic, Derived]
+Value = Ref | Const | Many | Instance | Compare | Logic | Derived
 UNKNOWN = Derived()
 
 
@@ -123,9 +123,9 @@ class Access(_Fact, frozen=True, array_like=True, tag="A"):
     span: Span
     ref: Ref
     kind: Kind
-    value: Union[Value, None] = None
+    value: Value | None = None
     form: str = ""
-    read: Union[Span, None] = None
+    read: Span | None = None
     window: bool = False
     op: str = ""
 
@@ -165,7 +165,7 @@ class Jump(_Fact, frozen=True, array_like=True, tag="J"):
 
     kind: str
     span: Span
-    value: Union[Value, None] = None
+    value: Value | None = None
 
 
 class Suspend(_Fact, frozen=True, array_like=True, tag="S"):
@@ -173,7 +173,7 @@ class Suspend(_Fact, frozen=True, array_like=True, tag="S"):
 
     kind: str
     span: Span
-    value: Union[Value, None] = None
+    value: Value | None = None
 
 
 class Operate(_Fact, frozen=True, array_like=True, tag="O", gc=False):
@@ -218,7 +218,7 @@ class WithItem(_Fact, frozen=True, array_like=True, tag="wi"):
 
     span: Span
     value: Value
-    target: Union[Ref, None] = None
+    target: Ref | None = None
 
 
 class With(_Fact, frozen=True, array_like=True, tag="W"):
@@ -258,7 +258,7 @@ class Match(_Fact, frozen=True, array_like=True, tag="M"):
     exhaustive: bool = False
 
 
-Node = Union[Access, Call, Jump, Suspend, Operate, Assert, If, Loop, With, Try, Match]
+Node = Access | Call | Jump | Suspend | Operate | Assert | If | Loop | With | Try | Match
 
 
 class Param(_Fact, frozen=True, array_like=True, tag="p"):
@@ -266,8 +266,8 @@ class Param(_Fact, frozen=True, array_like=True, tag="p"):
 
     name: str
     kind: str = "pos"
-    annotation: Union[Value, None] = None
-    default: Union[Value, None] = None
+    annotation: Value | None = None
+    default: Value | None = None
 
 
 class Function(_Fact, frozen=True, array_like=True, tag="F"):
@@ -286,7 +286,7 @@ class Function(_Fact, frozen=True, array_like=True, tag="F"):
     cls: str = ""
     is_async: bool = False
     is_generator: bool = False
-    returns: Union[Value, None] = None
+    returns: Value | None = None
     captured: tuple[str, ...] = ()
     """its variables that functions inside it use"""
     doc: str = ""

@@ -120,7 +120,7 @@ class _Scan:
     depth: int = 0
     where: int = 0
 
-    def run(self) -> None:  # noqa: C901 a scanner's loop, one case for each token
+    def run(self) -> None:
         outer, inner = (_TOKEN_OR_LINK, _IN_FIELD_OR_LINK) if self.links else (_TOKEN, _IN_FIELD)
         text, levels = self.text, self.levels
         base = _Level()
@@ -249,7 +249,10 @@ def outline(text: str) -> Outline:
 
 
 def _blocks(text: str, lines: list[tuple[int, int]]) -> tuple[int, int]:
-    """The depth of the statements: three for each block in a block, one for each branch of an `elif` ladder; and where that is."""
+    """The depth of the statements, and where that is.
+
+    A block in a block counts six, for the stack that the parser needs for it; each branch of an `elif` ladder counts one.
+    """
     blocks = rungs = where = 0
     open_blocks: list[int] = []
     ladders: dict[int, int] = {}
@@ -270,4 +273,4 @@ def _blocks(text: str, lines: list[tuple[int, int]]) -> tuple[int, int]:
                 rungs, where = ladders[columns], first
         elif counting and ladders:
             ladders = {column: count for column, count in ladders.items() if column < columns}
-    return 3 * (blocks - 1) + rungs if blocks else 0, where
+    return 6 * (blocks - 1) + rungs if blocks else 0, where

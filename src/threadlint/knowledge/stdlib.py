@@ -172,7 +172,16 @@ same object back is harmless."""
 THREAD_SAFE = (
     frozenset(QUEUES)
     | frozenset(LOCKS)
-    | frozenset({"threading.Event", "threading.Barrier", "threading.local", "multiprocessing.Event", "contextvars.ContextVar", "asyncio.Event"})
+    | frozenset(
+        {
+            "threading.Event",
+            "threading.Barrier",
+            "threading.local",
+            "multiprocessing.Event",
+            "contextvars.ContextVar",
+            "asyncio.Event",
+        }
+    )
     | frozenset(EXECUTORS)
     | frozenset(POOLS)
 )
@@ -191,7 +200,15 @@ OTHERS = frozenset(
 )  # fmt: skip
 
 KNOWN = (
-    frozenset(LOCKS) | frozenset(QUEUES) | frozenset(EXECUTORS) | frozenset(POOLS) | frozenset(CONSTRUCTORS) | frozenset(FUNCTIONS) | LOOP_TYPES | LOOP_GETTERS | OTHERS
+    frozenset(LOCKS)
+    | frozenset(QUEUES)
+    | frozenset(EXECUTORS)
+    | frozenset(POOLS)
+    | frozenset(CONSTRUCTORS)
+    | frozenset(FUNCTIONS)
+    | LOOP_TYPES
+    | LOOP_GETTERS
+    | OTHERS
 )
 """Names that mean what the library reference says even where the project under the linter is the library itself."""
 
@@ -206,7 +223,9 @@ RESULTS: dict[str, str] = {
 }
 """What calls return, for the few that matter."""
 
-SAME_ON_ENTER = frozenset(EXECUTORS) | frozenset(POOLS) | frozenset({"contextlib.ExitStack", "contextlib.AsyncExitStack"})
+SAME_ON_ENTER = (
+    frozenset(EXECUTORS) | frozenset(POOLS) | frozenset({"contextlib.ExitStack", "contextlib.AsyncExitStack"})
+)
 """Context managers that `as` binds themselves."""
 
 LOCKISH_NAMES = ("lock", "mutex", "guard", "critical")

@@ -8,10 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Protocol
 
-from threadlint.facts.model import Call, Const, If, Node, Ref, Root, Span, Value, With
-from threadlint.project.linker import Links
+from threadlint.facts.model import Call, Const, If, Jump, Node, Param, Ref, Root, Span, Value, With
 from threadlint.project.locks import Lock, Locks, Step
 from threadlint.project.things import ClassThing, Func, FunctionThing
 from threadlint.project.types import argument
@@ -34,25 +32,13 @@ class Acquire:
     chain: tuple[tuple[Func, Span], ...] = ()
 
 
-class Facts(Protocol):
-    """What is needed of the project."""
-
-    links: Links
-
-    @property
-    def locks(self) -> Locks:
-        """Which values are locks."""
-        ...
-
-    steps: Callable[[Func], list[Step]]
-    calls: Callable[[Func, Step], tuple[tuple[FunctionThing | ClassThing, Call], ...]]
-
-
 @dataclass(slots=True)
 class Acquires:
     """Answers by function."""
 
-    project: Facts
+    locks: Locks
+    steps: Callable[[Func], list[Step]]
+    calls: Callable[[Func, Step], tuple[tuple[FunctionThing | ClassThing, Call], ...]]
     _answers: dict[str, tuple[Acquire, ...]] = field(default_factory=dict)
 
     def of(self, func: Func, depth: int = 0) -> tuple[Acquire, ...]:
@@ -62,8 +48,11 @@ class Acquires:
             return known
         self._answers[func.id] = ()
         found: dict[tuple[str, Value | None], Acquire] = {}
-        for step in self.project.steps(func):
-            if _optional(step, func):
+        after: list[tuple[object, ...]] = []
+        for step in self.steps(func):
+            if _leaves_when_told(step, func):
+                after.append(step.context)
+            if _optional(step, func) or any(step.context[: len(outer)] == outer for outer in after):
                 continue
             for acquire in (*self.own(func, step), *(self.called(func, step, depth) if depth < _DEEP else ())):
                 if len(found) < _MOST:
@@ -76,18 +65,23 @@ class Acquires:
         node = step.node
         if isinstance(node, With):
             for item in node.items:
-                lock = self.project.locks.of(item.value, func)
+                lock = self.locks.of(item.value, func)
                 if lock is not None:
                     yield Acquire(lock, item.value, func, item.span)
-        elif isinstance(node, Call) and isinstance(node.callee, Ref) and node.callee.path[-1:] == ("acquire",) and _waits(node):
+        elif (
+            isinstance(node, Call)
+            and isinstance(node.callee, Ref)
+            and node.callee.path[-1:] == ("acquire",)
+            and _waits(node)
+        ):
             receiver = Ref(node.callee.root, node.callee.name, node.callee.path[:-1], node.callee.owner)
-            lock = self.project.locks.of(receiver, func)
+            lock = self.locks.of(receiver, func)
             if lock is not None:
                 yield Acquire(lock, receiver, func, node.span)
 
     def called(self, func: Func, step: Step, depth: int = 0) -> Iterator[Acquire]:
         """The locks that the call at this step takes, named from here."""
-        for thing, node in self.project.calls(func, step):
+        for thing, node in self.calls(func, step):
             if not isinstance(thing, FunctionThing):
                 continue
             facts = thing.func.facts
@@ -123,8 +117,34 @@ def _waits(call: Call) -> bool:
 
 def _optional(step: Step, func: Func) -> bool:
     """Whether the step runs only for some arguments: a caller that holds the lock may be the one that says so."""
-    names = {param.name for param in func.facts.params[1 if func.facts.cls else 0 :]}
-    return any(isinstance(node, If) and _mentions(node, names, func) for node, _ in step.context)
+    flags = _flags(func)
+    return any(isinstance(node, If) and _mentions(node, flags, func) for node, _ in step.context)
+
+
+def _flags(func: Func) -> set[str]:
+    """The parameters that can be a yes or no: by their default, by their annotation, or because nothing is said of them."""
+    return {param.name for param in func.facts.params[1 if func.facts.cls else 0 :] if _is_flag(param)}
+
+
+def _is_flag(param: Param) -> bool:
+    if isinstance(param.default, Const):
+        return param.default.value is None or isinstance(param.default.value, bool)
+    return param.annotation is None or param.annotation == Ref(Root.BUILTIN, "bool")
+
+
+def _leaves_when_told(step: Step, func: Func) -> bool:
+    """`if locked: ...; return` on a flag of the function: what follows depends on the argument as much as what stands inside."""
+    node = step.node
+    if not isinstance(node, If) or not any(
+        branch and isinstance(branch[-1], Jump) for branch in (node.body, node.orelse)
+    ):
+        return False
+    flags = {
+        param.name
+        for param in func.facts.params
+        if isinstance(param.default, Const) and (param.default.value is None or isinstance(param.default.value, bool))
+    }
+    return _mentions(node, flags, func)
 
 
 def _mentions(node: If, names: set[str], func: Func) -> bool:

@@ -68,7 +68,12 @@ class NamedCalls:
                 yield f"{func.module.name}:{value.owner}", value.name
             elif len(value.path) == 1:
                 owner = self.links.funcs.get(f"{func.module.name}:{value.owner}")
-                if owner is not None and owner.facts.cls and owner.facts.params and owner.facts.params[0].name == value.name:
+                if (
+                    owner is not None
+                    and owner.facts.cls
+                    and owner.facts.params
+                    and owner.facts.params[0].name == value.name
+                ):
                     yield from self._inherited(owner.module.name, owner.facts.cls, value.path[0])
         elif value.root in (Root.GLOBAL, Root.IMPORT):
             place = absolute(self.links, func.module, value)
@@ -90,7 +95,11 @@ def _handed_over(call: Call) -> tuple[Value, Call] | None:
     starter = starter or EXECUTOR_METHODS.get(last) or POOL_METHODS.get(last)
     if last in ("run_in_executor", "call_soon_threadsafe", "to_thread", "partial"):
         skip = 1 if last == "run_in_executor" else 0
-        return (call.args[skip], Call(call.id, call.span, call.args[skip], call.args[skip + 1 :], call.keywords)) if len(call.args) > skip else None
+        return (
+            (call.args[skip], Call(call.id, call.span, call.args[skip], call.args[skip + 1 :], call.keywords))
+            if len(call.args) > skip
+            else None
+        )
     if starter is None:
         return None
     target = call.argument(starter.target, starter.keyword)
@@ -102,4 +111,6 @@ def _handed_over(call: Call) -> tuple[Value, Call] | None:
         given = call.argument(starter.args_at, starter.args)
         args = given.items if isinstance(given, Many) and not given.repeated else ()
         return target, Call(call.id, call.span, target, args)
-    return target, Call(call.id, call.span, target, call.args[starter.target + 1 :], call.keywords, starred=call.starred)
+    return target, Call(
+        call.id, call.span, target, call.args[starter.target + 1 :], call.keywords, starred=call.starred
+    )

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from threadlint.facts.model import Call, Ref, Root, Span, Value
 from threadlint.project.locks import ANY_LOCK, Held, Step
 from threadlint.project.ownership import EACH, OWN, Binding, Ownership, Token, varies
-from threadlint.project.thread_roots import Spawn
 from threadlint.project.things import ClassThing, Func, FunctionThing
+from threadlint.project.thread_roots import Spawn
 
 MAIN = 1
 """The bit of the main thread (and of whoever calls the project's public functions)."""
@@ -99,7 +99,13 @@ class _Reach:
 
     def run(self, entries: Iterator[Func]) -> Contexts:
         for number, spawn in enumerate(self.contexts.spawns):
-            self._add(spawn.target.func, frozenset(), self._handed_over(spawn), 1 << (number + 1), Origin(spawn=spawn, span=spawn.span))
+            self._add(
+                spawn.target.func,
+                frozenset(),
+                self._handed_over(spawn),
+                1 << (number + 1),
+                Origin(spawn=spawn, span=spawn.span),
+            )
         for func in entries:
             self._add(func, frozenset(), self._default(func), MAIN, Origin())
         while self.todo:
@@ -188,7 +194,9 @@ class _Reach:
     def _varying(self, spawn: Spawn) -> Iterator[str]:
         """The variables of the spawning function that each turn of its loop binds anew."""
         for name in spawn.func.facts.captured:
-            if varies(Ref(Root.VAR, name, (), spawn.func.facts.qualname), spawn.func, spawn.loops, self.ownership.types):
+            if varies(
+                Ref(Root.VAR, name, (), spawn.func.facts.qualname), spawn.func, spawn.loops, self.ownership.types
+            ):
                 yield name
 
     def _crossing(self, spawn: Spawn, value: Value | None, outer: dict[str, Token]) -> Token | None:
@@ -196,7 +204,12 @@ class _Reach:
             return None
         if varies(value, spawn.func, spawn.loops, self.ownership.types):
             return EACH
-        if isinstance(value, Ref) and value.root == Root.VAR and value.name in spawn.changing and value.owner == spawn.func.facts.qualname:
+        if (
+            isinstance(value, Ref)
+            and value.root == Root.VAR
+            and value.name in spawn.changing
+            and value.owner == spawn.func.facts.qualname
+        ):
             return EACH
         token = self.ownership.of(value, spawn.func, outer)
         if token is not None and token.shared:

@@ -11,15 +11,27 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from threadlint.facts.model import Access, Call, Kind, Ref, Root, Value
-from threadlint.knowledge.stdlib import LOCKS
+from threadlint.facts.model import Access, Call, Kind, Ref, walk
 from threadlint.project.linker import Links
 from threadlint.project.locks import ANY_LOCK, Held, Step
 from threadlint.project.things import ClassThing, Func, FunctionThing
 from threadlint.project.types import Types
 
 OWNED_METHODS = frozenset(
-    {"__init__", "__new__", "__post_init__", "__del__", "__setstate__", "__getstate__", "__reduce__", "__reduce_ex__", "__set_name__", "__init_subclass__", "__copy__", "__deepcopy__"}
+    {
+        "__init__",
+        "__new__",
+        "__post_init__",
+        "__del__",
+        "__setstate__",
+        "__getstate__",
+        "__reduce__",
+        "__reduce_ex__",
+        "__set_name__",
+        "__init_subclass__",
+        "__copy__",
+        "__deepcopy__",
+    }
 )
 """Methods in which the object is not shared yet, or no longer."""
 
@@ -28,10 +40,14 @@ _FORK = re.compile(r"fork|reinit_lock|reset_(thread|lock)|_unsafe_reset|for_test
 
 @dataclass(frozen=True, slots=True)
 class EntryLocks:
-    """By function id. `always`: keys of the locks that every caller holds; `ever`: those that some caller holds; `owned`: runs only before or after sharing."""
+    """By function id. `always`: keys of the locks that every caller holds; `ever`: those that some caller holds.
+
+    `bare` are functions that some call in the project reaches without any lock; `owned` are those that run only before or after an object is shared.
+    """
 
     always: dict[str, frozenset[str]]
     ever: dict[str, frozenset[str]]
+    bare: frozenset[str]
     owned: frozenset[str]
 
 
@@ -72,11 +88,25 @@ def entry_locks(
         if sites.get(func.id) and _private(func) and (func.module.name, func.facts.name) not in taken
     }
     fixed = {func.id: frozenset({ANY_LOCK}) for func in links.ordered() if assumed(func)}
-    owned = {func.id for func in links.ordered() if func.is_module or func.facts.name in OWNED_METHODS or _FORK.search(func.facts.name)} | handlers
-    return EntryLocks(_always(sites, inherits, fixed), _ever(sites, fixed), frozenset(_only_from(owned, sites, inherits)))
+    owned = {
+        func.id
+        for func in links.ordered()
+        if func.is_module or func.facts.name in OWNED_METHODS or _FORK.search(func.facts.name)
+    } | handlers
+    always = _always(sites, inherits, fixed)
+    outside = frozenset(_only_from(owned, sites, inherits))
+    bare = {
+        func_id
+        for func_id, callers in sites.items()
+        for caller, held in callers
+        if not held and not always.get(caller) and caller not in outside
+    }
+    return EntryLocks(always, _ever(sites, fixed), frozenset(bare), outside)
 
 
-def _always(sites: dict[str, list[tuple[str, frozenset[str]]]], inherits: set[str], fixed: dict[str, frozenset[str]]) -> dict[str, frozenset[str]]:
+def _always(
+    sites: dict[str, list[tuple[str, frozenset[str]]]], inherits: set[str], fixed: dict[str, frozenset[str]]
+) -> dict[str, frozenset[str]]:
     top = None
     found: dict[str, frozenset[str] | None] = dict.fromkeys(inherits, top)
     changed = True
@@ -95,10 +125,15 @@ def _always(sites: dict[str, list[tuple[str, frozenset[str]]]], inherits: set[st
             if met is not None and met != found[func_id]:
                 found[func_id] = met
                 changed = True
-    return {func_id: (locks or frozenset()) | fixed.get(func_id, frozenset()) for func_id, locks in {**dict.fromkeys(fixed, frozenset()), **found}.items()}
+    return {
+        func_id: (locks or frozenset()) | fixed.get(func_id, frozenset())
+        for func_id, locks in {**dict.fromkeys(fixed, frozenset()), **found}.items()
+    }
 
 
-def _ever(sites: dict[str, list[tuple[str, frozenset[str]]]], fixed: dict[str, frozenset[str]]) -> dict[str, frozenset[str]]:
+def _ever(
+    sites: dict[str, list[tuple[str, frozenset[str]]]], fixed: dict[str, frozenset[str]]
+) -> dict[str, frozenset[str]]:
     found: dict[str, frozenset[str]] = dict(fixed)
     changed = True
     while changed:
@@ -126,7 +161,7 @@ def _only_from(owned: set[str], sites: dict[str, list[tuple[str, frozenset[str]]
 
 def _private(func: Func) -> bool:
     name = func.facts.name
-    return (name.startswith("_") and not name.endswith("__")) or bool(func.facts.owner)
+    return name.startswith("_") and not name.endswith("__") and not func.facts.owner
 
 
 def _taken_as_values(links: Links) -> set[tuple[str, str]]:
@@ -139,11 +174,10 @@ def _taken_as_values(links: Links) -> set[tuple[str, str]]:
 
 
 def _read_names(func: Func) -> Iterator[str]:
-    from threadlint.facts.model import walk
-
     for node in walk(func.facts.body):
-        if isinstance(node, Access) and node.kind == Kind.READ and not (node.ref.path and node.ref.path[-1].startswith("[")):
+        if (
+            isinstance(node, Access)
+            and node.kind == Kind.READ
+            and not (node.ref.path and node.ref.path[-1].startswith("["))
+        ):
             yield node.ref.path[-1] if node.ref.path else node.ref.name
-
-
-__all__ = ["LOCKS", "OWNED_METHODS", "EntryLocks", "Root", "Value", "entry_locks", "guard_keys"]

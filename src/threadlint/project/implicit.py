@@ -34,7 +34,9 @@ def implicit_calls(types: Types, func: Func, node: Node) -> Iterator[tuple[Funct
             yield from _properties(types, func, base, step, node)
 
 
-def _methods(types: Types, func: Func, value: Value, names: tuple[str, ...], node: Node) -> Iterator[tuple[FunctionThing, Call]]:
+def _methods(
+    types: Types, func: Func, value: Value, names: tuple[str, ...], node: Node
+) -> Iterator[tuple[FunctionThing, Call]]:
     for thing in types.of(value, func):
         if isinstance(thing, Object) and isinstance(thing.type, Cls):
             for name in names:
@@ -67,6 +69,10 @@ def _runs(method: Func, kind: Kind) -> bool:
 
 
 def _call(method: Func, receiver: Value, func: Func, node: Node, name: str) -> tuple[FunctionThing, Call]:
-    callee = Ref(receiver.root, receiver.name, (*receiver.path, name), receiver.owner) if isinstance(receiver, Ref) else receiver
+    callee = (
+        Ref(receiver.root, receiver.name, (*receiver.path, name), receiver.owner)
+        if isinstance(receiver, Ref)
+        else receiver
+    )
     use = "awaited" if name.startswith("__a") else "used"
     return FunctionThing(method, receiver, func), Call(-1, node.span, callee, use=use)

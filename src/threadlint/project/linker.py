@@ -34,7 +34,9 @@ class Links:
     looped: dict[str, set[int]] = field(default_factory=dict)
     """numbers of the calls that stand in a loop, by function id"""
     methods: dict[str, dict[str, Func]] = field(default_factory=lambda: defaultdict(dict))
-    method_variants: dict[str, dict[str, list[Func]]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(list)))
+    method_variants: dict[str, dict[str, list[Func]]] = field(
+        default_factory=lambda: defaultdict(lambda: defaultdict(list))
+    )
 
     def ordered(self) -> Iterator[Func]:
         """All functions, file by file."""
@@ -60,7 +62,13 @@ def link(files: Sequence[tuple[str, str, FileFacts]]) -> Links:
                 links.method_variants[methods][function.name].append(func)
     for func in links.funcs.values():
         links.calls[func.id] = {}
-        links.looped[func.id] = {call.id for loop in walk(func.facts.body) if type(loop) is Loop for call in walk(loop.body) if type(call) is Call}
+        links.looped[func.id] = {
+            call.id
+            for loop in walk(func.facts.body)
+            if type(loop) is Loop
+            for call in walk(loop.body)
+            if type(call) is Call
+        }
         _index(links, func, func.facts.body)
     return links
 
@@ -139,7 +147,7 @@ def locate(links: Links, dotted: str, path: tuple[str, ...] = (), depth: int = 0
     full = canonical(dotted)
     if full in KNOWN:
         return Ref(Root.IMPORT, full, path)
-    steps = [*dotted.split("."), *(() if not path else path)]
+    steps = [*dotted.split("."), *path]
     plain = 0
     while plain < len(steps) and not steps[plain].startswith("["):
         plain += 1
@@ -155,7 +163,7 @@ def locate(links: Links, dotted: str, path: tuple[str, ...] = (), depth: int = 0
             return Ref(Root.IMPORT, joined)
         name, rest = steps[end], tuple(steps[end + 1 :])
         exported = links.exports[joined].get(name)
-        if exported is not None and depth < 20:  # noqa: PLR2004 (a chain of re-exports longer than this is a cycle)
+        if exported is not None and depth < 20:
             return locate(links, from_relative(module, exported), rest, depth + 1)
         return _global(links, module, Ref(Root.GLOBAL, name, rest))
     return Ref(Root.IMPORT, full, path)

@@ -81,7 +81,13 @@ class Step:
 def text(value: Value) -> str:
     """The value as the reader wrote it, as far as facts keep it."""
     if isinstance(value, Ref):
-        name = f"{value.name.rpartition('.')[2]}()" if value.root == Root.RESULT else value.name.lstrip(".") if value.root == Root.IMPORT else value.name
+        name = (
+            f"{value.name.rpartition('.')[2]}()"
+            if value.root == Root.RESULT
+            else value.name.lstrip(".")
+            if value.root == Root.IMPORT
+            else value.name
+        )
         return name + "".join(step if step.startswith("[") else f".{step}" for step in value.path)
     return "..."
 
@@ -112,7 +118,9 @@ class Locks:
         first = locks[0]
         assert isinstance(first.type, str)
         kind = LOCKS[first.type]
-        origins = {(thing.frame.id, thing.call.id) for thing in locks if thing.frame is not None and thing.call is not None}
+        origins = {
+            (thing.frame.id, thing.call.id) for thing in locks if thing.frame is not None and thing.call is not None
+        }
         each = isinstance(value, Ref) and any(step.startswith("[") for step in value.path)
         each = each or any(number in self.types.links.looped[frame] for frame, number in origins)
         if kind.kind == "condition" and first.call is not None and first.frame is not None:
@@ -120,7 +128,9 @@ class Locks:
             if inner is not None:
                 return Lock(inner.key, text(value), kind, inner.reentrant, 1, each)
         permits = _permits(first) if kind.kind == "semaphore" else 1
-        name = "/".join(f"{frame}#{number}" for frame, number in origins) if len(origins) == 1 else self.place(value, func)
+        name = (
+            "/".join(f"{frame}#{number}" for frame, number in origins) if len(origins) == 1 else self.place(value, func)
+        )
         reentrant = kind.reentrant and all(LOCKS[str(thing.type)].reentrant for thing in locks)
         return Lock(name, text(value), kind, reentrant, permits, each)
 
@@ -135,7 +145,13 @@ class Locks:
             last = (call.callee.name, *call.callee.path)[-1]
             if not _lockish(last):
                 return None
-            return Lock(f"{self.place(call.callee, func)}()", f"{text(call.callee)}()", LockType("lock"), reentrant=True, known=False)
+            return Lock(
+                f"{self.place(call.callee, func)}()",
+                f"{text(call.callee)}()",
+                LockType("lock"),
+                reentrant=True,
+                known=False,
+            )
         if not _lockish(last):
             return None
         return Lock(self.place(value, func), text(value), LockType("lock"), reentrant=True, known=False)
@@ -158,7 +174,11 @@ class Locks:
 
 def _lockish(name: str) -> bool:
     lowered = name.lower()
-    return any(part in lowered for part in LOCKISH_NAMES) and "unlock" not in lowered and "block" not in lowered.replace("_lock", "")
+    return (
+        any(part in lowered for part in LOCKISH_NAMES)
+        and "unlock" not in lowered
+        and "block" not in lowered.replace("_lock", "")
+    )
 
 
 def _permits(thing: Object) -> int:
@@ -189,7 +209,9 @@ class Flow:
         self._block(self.func.facts.body, start, ())
         return self.steps
 
-    def _block(self, nodes: tuple[Node, ...], held: State | None, context: tuple[tuple[Node, str], ...]) -> State | None:
+    def _block(
+        self, nodes: tuple[Node, ...], held: State | None, context: tuple[tuple[Node, str], ...]
+    ) -> State | None:
         for node in nodes:
             # code after a jump is dead, but its steps still belong to the function
             before = held if held is not None else ()
@@ -267,12 +289,34 @@ class Flow:
         """The locks that a `@contextmanager` function of the project holds while it yields."""
         found: list[Held] = []
         for thing in self.locks.types.of(value, self.func):
-            if isinstance(thing, Object) and thing.type == "contextlib.contextmanager" and thing.frame is not None and thing.frame is not self.func:
+            if (
+                isinstance(thing, Object)
+                and thing.type == "contextlib.contextmanager"
+                and thing.frame is not None
+                and thing.frame is not self.func
+            ):
                 for step in Flow(self.locks, thing.frame).run():
                     if getattr(step.node, "kind", "") == "yield":
-                        found += [Held(held.lock, held.value, thing.frame, span) for held in step.held]
+                        found += [self._seen_from_here(held, thing.frame, thing.call, span) for held in step.held]
                         break
         return found
+
+    def _seen_from_here(self, held: Held, manager: Func, call: Call | None, span: Span) -> Held:
+        """The lock that the manager holds, by the name that this function would give it: `self._lock` of the same object."""
+        own = self.locks.types.self_name(manager)
+        value, callee = held.value, call.callee if call is not None else None
+        if (
+            isinstance(value, Ref)
+            and isinstance(callee, Ref)
+            and callee.path
+            and own
+            and (value.root, value.name, value.owner) == (Root.VAR, own, manager.facts.qualname)
+        ):
+            named = Ref(callee.root, callee.name, (*callee.path[:-1], *value.path), callee.owner)
+            return Held(held.lock, named, self.func, span)
+        if isinstance(value, Ref) and value.root == Root.GLOBAL and manager.module is self.func.module:
+            return Held(held.lock, value, self.func, span)
+        return Held(held.lock, value, manager, span)
 
     def _if(self, node: If, held: State, context: tuple[tuple[Node, str], ...]) -> State | None:
         won, lost = self._attempts(node.test)
@@ -311,7 +355,10 @@ class Flow:
 
     def _try(self, node: Try, held: State, context: tuple[tuple[Node, str], ...]) -> State | None:
         body = self._block(node.body, held, (*context, (node, "body")))
-        ends = [self._block(handler.body, held, (*context, (node, f"handler {n}"))) for n, handler in enumerate(node.handlers)]
+        ends = [
+            self._block(handler.body, held, (*context, (node, f"handler {n}")))
+            for n, handler in enumerate(node.handlers)
+        ]
         ends.append(self._block(node.orelse, body, (*context, (node, "orelse"))) if node.orelse else body)
         met = _meet(ends)
         if not node.final:
@@ -324,7 +371,11 @@ class Flow:
         """`assert lock.locked()`, `assert self._lock._is_owned()`: the caller holds it."""
         if isinstance(test, Ref) and test.root == Root.RESULT:
             call = self.locks.types.links.calls[self.func.id].get(int(test.name))
-            if call is not None and isinstance(call.callee, Ref) and call.callee.path[-1:] in (("locked",), ("_is_owned",)):
+            if (
+                call is not None
+                and isinstance(call.callee, Ref)
+                and call.callee.path[-1:] in (("locked",), ("_is_owned",))
+            ):
                 receiver = Ref(call.callee.root, call.callee.name, call.callee.path[:-1], call.callee.owner)
                 lock = self.locks.of(receiver, self.func)
                 if lock is not None:
@@ -336,7 +387,11 @@ def _may_fail(call: Call) -> bool:
     """`acquire(False)`, `acquire(blocking=False)`, `acquire(timeout=...)`."""
     blocking = call.argument(0, "blocking")
     timeout = call.argument(1, "timeout")
-    return (isinstance(blocking, Const) and not blocking.value) or timeout is not None or (blocking is not None and not isinstance(blocking, Const))
+    return (
+        (isinstance(blocking, Const) and not blocking.value)
+        or timeout is not None
+        or (blocking is not None and not isinstance(blocking, Const))
+    )
 
 
 def _meet(states: list[State | None]) -> State | None:
@@ -344,4 +399,6 @@ def _meet(states: list[State | None]) -> State | None:
     if not alive:
         return None
     first, *others = alive
-    return tuple(held for held in first if all(any(held.lock.key == other.lock.key for other in state) for state in others))
+    return tuple(
+        held for held in first if all(any(held.lock.key == other.lock.key for other in state) for state in others)
+    )

@@ -57,7 +57,9 @@ class Ownership:
         if isinstance(value, Derived):
             return self._derived(value, func, binding, depth)
         if isinstance(value, Logic) and value.op != "not":
-            found = [self.of(item, func, binding, depth) for item in (value.items[:2] if value.op == "if" else value.items)]
+            found = [
+                self.of(item, func, binding, depth) for item in (value.items[:2] if value.op == "if" else value.items)
+            ]
             return next((token for token in found if token is not None and token.shared), found[0])
         return OWN if isinstance(value, Const) else None
 
@@ -89,7 +91,11 @@ class Ownership:
         bound = binding.get(ref.name)
         if bound is not None:
             return bound
-        values = [access.value for where, access in self.types.links.bindings.get((func.id, ref.name), ()) if where is func and access.form != "annotation"]
+        values = [
+            access.value
+            for where, access in self.types.links.bindings.get((func.id, ref.name), ())
+            if where is func and access.form != "annotation"
+        ]
         if not values or depth > _CALLS_DEEP:
             return None
         tokens = [self.of(value, func, binding, depth + 1) for value in values]
@@ -138,7 +144,9 @@ class Ownership:
         if number is None:
             return None
         given = argument(thing.call, number - 1, value.name)
-        return self.of(given, thing.frame, {}, depth + 1) if isinstance(given, Ref) and given.root == Root.GLOBAL else None
+        return (
+            self.of(given, thing.frame, {}, depth + 1) if isinstance(given, Ref) and given.root == Root.GLOBAL else None
+        )
 
     def _result(self, call: Call, func: Func, binding: Mapping[str, Token], depth: int) -> Token | None:
         if depth > _CALLS_DEEP:
@@ -154,7 +162,11 @@ class Ownership:
             elif isinstance(thing, External):
                 found.append(self._external(thing.name, callee, func, binding, depth))
         if not found and isinstance(callee, Ref) and callee.path[-1:] in (("get",), ("setdefault",)):
-            found.append(part(self._ref(Ref(callee.root, callee.name, callee.path[:-1], callee.owner), func, binding, depth), "[]"))
+            found.append(
+                part(
+                    self._ref(Ref(callee.root, callee.name, callee.path[:-1], callee.owner), func, binding, depth), "[]"
+                )
+            )
         return next((token for token in found if token is not None and token.shared), found[0] if found else None)
 
     def _returns(self, func: Func) -> tuple[Value, ...]:
@@ -166,8 +178,16 @@ class Ownership:
     def _external(self, name: str, callee: Value, func: Func, binding: Mapping[str, Token], depth: int) -> Token | None:
         last = name.rpartition(".")[2]
         if last in ("get", "setdefault") and isinstance(callee, Ref) and callee.path:
-            return part(self._ref(Ref(callee.root, callee.name, callee.path[:-1], callee.owner), func, binding, depth), "[]")
-        if last[:1].isupper() or name in ("builtins.list", "builtins.dict", "builtins.set", "builtins.sorted", "builtins.tuple"):
+            return part(
+                self._ref(Ref(callee.root, callee.name, callee.path[:-1], callee.owner), func, binding, depth), "[]"
+            )
+        if last[:1].isupper() or name in (
+            "builtins.list",
+            "builtins.dict",
+            "builtins.set",
+            "builtins.sorted",
+            "builtins.tuple",
+        ):
             return OWN
         return None
 
@@ -209,7 +229,7 @@ def part(token: Token | None, step: str) -> Token | None:
     """Something inside the object: as shared as the object."""
     if token is None or not token.shared:
         return token
-    if token.kind == "part" and token.id.count(".") > 3:  # noqa: PLR2004 (deeper paths are the same to every rule)
+    if token.kind == "part" and token.id.count(".") > 3:
         return token
     return Token("part", f"{token.id}.{step}")
 

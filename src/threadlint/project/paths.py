@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from threadlint.facts.model import Const, Handler, If, Jump, Loop, Match, Node, Ref, Span, Try, With
+from threadlint.facts.model import Const, Handler, If, Jump, Loop, Match, Node, Ref, Span, Try, Value, With
+from threadlint.project.things import Object, Thing
 
 Mark = tuple[str, Span]
 """A state, and the place that is to blame for leaving in it."""
@@ -46,6 +47,7 @@ class Paths:
     step: Callable[[Node, str], str]
     raises: Callable[[Node], bool]
     catches: Callable[[Handler], bool]
+    swallows: Callable[[With], bool] = lambda _: False
 
     def run(self, nodes: tuple[Node, ...], state: str) -> Outcome:
         """The outcome of the block when it is entered in the state."""
@@ -71,7 +73,7 @@ class Paths:
         if isinstance(node, Loop):
             return self._loop(node, marks)
         if isinstance(node, With):
-            return self._block(node.body, marks)
+            return self._with(node, marks)
         if isinstance(node, Try):
             return self._try(node, marks)
         out = Outcome()
@@ -113,6 +115,15 @@ class Paths:
         out.add("fall", normal | body.get("break"))
         return out
 
+    def _with(self, node: With, marks: set[Mark]) -> Outcome:
+        body = self._block(node.body, marks)
+        if not self.swallows(node):
+            return body
+        out = Outcome()
+        out.merge(body, without=("raise",))
+        out.add("fall", body.get("raise"))
+        return out
+
     def _try(self, node: Try, marks: set[Mark]) -> Outcome:
         body = self._block(node.body, marks)
         out = Outcome()
@@ -152,4 +163,24 @@ BROAD = frozenset({"Exception", "BaseException"})
 
 def catches_all(handler: Handler) -> bool:
     """`except:`, `except Exception:`, `except BaseException:`."""
-    return not handler.types or any(isinstance(one, Ref) and one.name in BROAD and not one.path for one in handler.types)
+    return not handler.types or any(
+        isinstance(one, Ref) and one.name in BROAD and not one.path for one in handler.types
+    )
+
+
+def suppresses_all(node: With, things: Callable[[Value], tuple[Thing, ...]]) -> bool:
+    """`with contextlib.suppress(Exception)`; `things` tells what a value can be."""
+    for item in node.items:
+        for thing in things(item.value):
+            if (
+                isinstance(thing, Object)
+                and thing.type == "contextlib.suppress"
+                and thing.call is not None
+                and any(_broad(one) for one in thing.call.args)
+            ):
+                return True
+    return False
+
+
+def _broad(value: Value) -> bool:
+    return isinstance(value, Ref) and value.name in BROAD and not value.path

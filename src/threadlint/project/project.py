@@ -16,6 +16,8 @@ from threadlint.project import linker
 from threadlint.project.acquires import Acquires
 from threadlint.project.call_graph import NamedCalls
 from threadlint.project.contexts import Contexts, reach
+from threadlint.project.entry_locks import EntryLocks, entry_locks
+from threadlint.project.guards import Guard, Guards
 from threadlint.project.implicit import implicit_calls
 from threadlint.project.linker import Links
 from threadlint.project.locks import Flow, Locks, Step
@@ -25,6 +27,7 @@ from threadlint.project.sharing import Sharing
 from threadlint.project.things import ClassThing, Func, FunctionThing, Module
 from threadlint.project.thread_roots import Spawn, ThreadRoots
 from threadlint.project.types import Types
+from threadlint.project.uses import Uses
 
 
 @dataclass(slots=False)
@@ -74,7 +77,9 @@ class Project:
         found = self._callees.get(key)
         if found is None:
             things = self.types.of(call.callee, func)
-            found = self._callees[key] = tuple(thing for thing in things if isinstance(thing, (FunctionThing, ClassThing)))
+            found = self._callees[key] = tuple(
+                thing for thing in things if isinstance(thing, (FunctionThing, ClassThing))
+            )
         return found
 
     def calls(self, func: Func, step: Step) -> tuple[tuple[FunctionThing | ClassThing, Call], ...]:
@@ -99,6 +104,21 @@ class Project:
         """Which locations are shared, and where accesses to them race."""
         return Sharing(self.types, self.ownership, self.contexts, self.steps)
 
+    @cached_property
+    def uses(self) -> Uses:
+        """What functions do to variables and containers."""
+        return Uses(self.types, self.steps)
+
+    @cached_property
+    def entry(self) -> EntryLocks:
+        """Which locks functions' callers hold."""
+        return entry_locks(self.links, self.types, self.steps, self.callees, self.assumes_lock)
+
+    @cached_property
+    def guards(self) -> dict[str, Guard]:
+        """By key of a location: the lock that most accesses to it hold."""
+        return Guards(self.links, self.types, self.uses, self.sharing, self.entry, self.steps, self.spawns).all()
+
     def _entries(self) -> Iterator[Func]:
         """Functions that the main thread can begin with: modules' bodies, and what the project defines for others to call."""
         called = {
@@ -119,7 +139,9 @@ class Project:
 
     def _requires_lock(self, func: Func) -> bool:
         line = func.facts.span[0]
-        return any(note.kind == "requires-lock" and line - 1 <= note.line <= line for note in func.module.facts.annotations)
+        return any(
+            note.kind == "requires-lock" and line - 1 <= note.line <= line for note in func.module.facts.annotations
+        )
 
     def lock_text(self, key: str) -> str:
         """How the program names the lock with this key."""
@@ -135,7 +157,9 @@ class Project:
             released: set[str] = set()
             for call in self.links.calls[func.id].values():
                 if isinstance(call.callee, Ref) and call.callee.path[-1:] in (("release",), ("acquire",)):
-                    lock = self.locks.of(Ref(call.callee.root, call.callee.name, call.callee.path[:-1], call.callee.owner), func)
+                    lock = self.locks.of(
+                        Ref(call.callee.root, call.callee.name, call.callee.path[:-1], call.callee.owner), func
+                    )
                     if lock is not None:
                         (taken if call.callee.path[-1] == "acquire" else released).add(lock.key)
             found |= released - taken
@@ -144,7 +168,7 @@ class Project:
     @cached_property
     def acquires(self) -> Acquires:
         """Which locks a function takes, itself and through calls."""
-        return Acquires(self)
+        return Acquires(self.locks, self.steps, self.calls)
 
     @cached_property
     def queues(self) -> Queues:
@@ -157,7 +181,19 @@ class Project:
         return Site(module.path, *span)
 
 
-_CALLER_HOLDS = ("must hold", "holding the lock", "lock must be held", "lock is held", "lock held", "must be called with", "caller holds", "with the lock", "already locked", "must be locked", "while holding")
+_CALLER_HOLDS = (
+    "must hold",
+    "holding the lock",
+    "lock must be held",
+    "lock is held",
+    "lock held",
+    "must be called with",
+    "caller holds",
+    "with the lock",
+    "already locked",
+    "must be locked",
+    "while holding",
+)
 
 
 def link(files: Sequence[tuple[str, str, FileFacts]], config: Config) -> Project:

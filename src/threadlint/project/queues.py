@@ -15,7 +15,9 @@ from threadlint.project.types import Types
 Origin = tuple[str, int]
 """The identity of an object: the function in which it is made, and the number of the constructor call there."""
 
-_METHODS = frozenset({"get", "get_nowait", "put", "put_nowait", "task_done", "join", "shutdown", "empty", "full", "qsize"})
+_METHODS = frozenset(
+    {"get", "get_nowait", "put", "put_nowait", "task_done", "join", "shutdown", "empty", "full", "qsize"}
+)
 
 
 @dataclass(frozen=True, slots=True)

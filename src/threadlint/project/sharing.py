@@ -12,11 +12,23 @@ from threadlint.project.contexts import CLOSURE, MAIN, Context, Contexts
 from threadlint.project.linker import absolute
 from threadlint.project.locks import ANY_LOCK, Step, text
 from threadlint.project.ownership import Ownership, Token, part
-from threadlint.project.thread_roots import Spawn
 from threadlint.project.things import ClassThing, Cls, Func, Object
+from threadlint.project.thread_roots import Spawn
 from threadlint.project.types import Types
 
-_OWNED_METHODS = frozenset({"__init__", "__new__", "__post_init__", "__del__", "__setstate__", "__getstate__", "__reduce__", "__set_name__", "__init_subclass__"})
+_OWNED_METHODS = frozenset(
+    {
+        "__init__",
+        "__new__",
+        "__post_init__",
+        "__del__",
+        "__setstate__",
+        "__getstate__",
+        "__reduce__",
+        "__set_name__",
+        "__init_subclass__",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +89,7 @@ class Sharing:
                 if type(node) is not Access or node.kind == Kind.READ or node.form in _NO_STORE:
                     continue
                 location = self.location(node.ref, context.func, binding)
-                if location is None or self._harmless(node, context.func):
+                if location is None or self.harmless(node, context.func):
                     continue
                 excluding = [one for one in step.held if one.lock.excludes]
                 for one in excluding:
@@ -95,7 +107,11 @@ class Sharing:
     def races(self) -> Iterator[Race]:
         """For each location the update that is easiest to understand, with an access that can come between its read and its write."""
         for touches in self.touches().values():
-            updates = [t for t in touches if t.access.kind == Kind.UPDATE and t.access.form in _UPDATES and ANY_LOCK not in t.held]
+            updates = [
+                t
+                for t in touches
+                if t.access.kind == Kind.UPDATE and t.access.form in _UPDATES and ANY_LOCK not in t.held
+            ]
             best = min((race for update in updates for race in self._pairs(update, touches)), key=_rank, default=None)
             if best is not None:
                 yield best
@@ -153,8 +169,15 @@ class Sharing:
         for number, step in enumerate(self.steps(func)):
             node = step.node
             if type(node) is Call and isinstance(node.callee, Ref) and node.callee.path[-1:] == (method,):
-                for thing in self.types.of(Ref(node.callee.root, node.callee.name, node.callee.path[:-1], node.callee.owner), func):
-                    if isinstance(thing, Object) and thing.type == "threading.Event" and thing.frame is not None and thing.call is not None:
+                for thing in self.types.of(
+                    Ref(node.callee.root, node.callee.name, node.callee.path[:-1], node.callee.owner), func
+                ):
+                    if (
+                        isinstance(thing, Object)
+                        and thing.type == "threading.Event"
+                        and thing.frame is not None
+                        and thing.call is not None
+                    ):
                         yield number, (thing.frame.id, thing.call.id)
 
     # locations
@@ -202,7 +225,11 @@ class Sharing:
         return None
 
     def _element(self, base: Ref, func: Func, binding: dict[str, Token], name: str) -> Location | None:
-        container = self.location(base, func, binding) if base.path or base.root != Root.VAR or base.owner != func.facts.qualname else None
+        container = (
+            self.location(base, func, binding)
+            if base.path or base.root != Root.VAR or base.owner != func.facts.qualname
+            else None
+        )
         if container is not None:
             return Location(f"{container.key}[]", container.owner, name)
         token = self.ownership.of(base, func, binding)
@@ -226,7 +253,7 @@ class Sharing:
             return thing.type in ("threading.local", "contextvars.ContextVar")
         return self.types.derives(thing.type, ("threading.local", "_thread._local"))
 
-    def _harmless(self, access: Access, func: Func) -> bool:
+    def harmless(self, access: Access, func: Func) -> bool:
         """In-place operators of builtin containers are one step, and store the same object back."""
         if access.form != "augmented":
             return False
@@ -246,4 +273,11 @@ def _same_object(one: Location, other: Location) -> bool:
 def _rank(race: Race) -> tuple[object, ...]:
     """The race that is easiest to believe first: threads against themselves, then two roots, then the main thread; then by place."""
     first = race.first
-    return (race.with_main, len(race.roots) > 1, bool(first.held), first.access.form != "augmented", first.func.module.path, first.access.span)
+    return (
+        race.with_main,
+        len(race.roots) > 1,
+        bool(first.held),
+        first.access.form != "augmented",
+        first.func.module.path,
+        first.access.span,
+    )

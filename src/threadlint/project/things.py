@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Union
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from threadlint.facts.model import Call, Class, FileFacts, Function, Value
@@ -83,7 +83,7 @@ class Object:
     `call` is the constructor call and `frame` the function that it stands in, where they are known: together they are the object's identity.
     """
 
-    type: Union[str, Cls]
+    type: str | Cls
     frame: Func | None = None
     call: Call | None = None
 
@@ -97,4 +97,4 @@ class Container:
     frame: Func
 
 
-Thing = Union[FunctionThing, ClassThing, External, Object, Container]
+Thing = FunctionThing | ClassThing | External | Object | Container

@@ -6,7 +6,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from threadlint.facts.model import Call, Const, Loop, Many, Ref, Root, Span, Value, With
-from threadlint.knowledge.stdlib import CONSTRUCTORS, EXECUTOR_METHODS, EXECUTORS, FUNCTIONS, LOOP_TYPES, POOL_METHODS, POOLS, Starter
+from threadlint.knowledge.stdlib import (
+    CONSTRUCTORS,
+    EXECUTOR_METHODS,
+    EXECUTORS,
+    FUNCTIONS,
+    LOOP_TYPES,
+    POOL_METHODS,
+    POOLS,
+    Starter,
+)
 from threadlint.project.call_graph import NamedCalls
 from threadlint.project.linker import Links
 from threadlint.project.locks import Step
@@ -52,9 +61,13 @@ class Spawn:
     @property
     def verb(self) -> str:
         """How the spawn is told in messages."""
-        return {"thread": "started as a thread", "timer": "run by a timer", "executor": "submitted", "pool": "handed to a pool", "class": "started as a thread"}.get(
-            self.kind, "run on a thread"
-        )
+        return {
+            "thread": "started as a thread",
+            "timer": "run by a timer",
+            "executor": "submitted",
+            "pool": "handed to a pool",
+            "class": "started as a thread",
+        }.get(self.kind, "run on a thread")
 
 
 @dataclass(slots=True)
@@ -96,7 +109,10 @@ class ThreadRoots:
                 return "pool", POOL_METHODS[method]
         if owner in LOOP_TYPES and method == "run_in_executor":
             pool = call.argument(0, "executor")
-            if not any(isinstance(thing, Object) and thing.type in EXECUTORS and thing.type not in THREADS for thing in self.types.of(pool, func)):
+            if not any(
+                isinstance(thing, Object) and thing.type in EXECUTORS and thing.type not in THREADS
+                for thing in self.types.of(pool, func)
+            ):
                 return "executor", Starter(1, "func")
         return None
 
@@ -123,7 +139,9 @@ class ThreadRoots:
     def _partial(self, value: Value | None, func: Func) -> Call | None:
         if isinstance(value, Ref) and value.root == Root.RESULT:
             call = self.links.calls[func.id].get(int(value.name))
-            if call is not None and any(isinstance(t, External) and t.name == "functools.partial" for t in self.types.of(call.callee, func)):
+            if call is not None and any(
+                isinstance(t, External) and t.name == "functools.partial" for t in self.types.of(call.callee, func)
+            ):
                 return call
         return None
 
@@ -136,7 +154,15 @@ class ThreadRoots:
             yield self._spawn(func, call, "class", FunctionThing(run, call.result, func), (), (), repeats=False)
 
     def _spawn(
-        self, func: Func, call: Call, kind: str, target: FunctionThing, args: tuple[Value, ...], keywords: tuple[tuple[str, Value], ...], *, repeats: bool
+        self,
+        func: Func,
+        call: Call,
+        kind: str,
+        target: FunctionThing,
+        args: tuple[Value, ...],
+        keywords: tuple[tuple[str, Value], ...],
+        *,
+        repeats: bool,
     ) -> Spawn:
         steps = self.steps(func)
         at = next((number for number, step in enumerate(steps) if step.node is call), 0)
@@ -146,7 +172,9 @@ class ThreadRoots:
         called_often, changing = self._called_often(func)
         many = (repeats or bool(loops) or called_often) and not sequential and not one
         assumed = not many and not one and not sequential and self._outlives(func, call, kind)
-        return Spawn(func, call, kind, target, args, keywords, loops, many or assumed, repeats, begin, end, assumed, changing)
+        return Spawn(
+            func, call, kind, target, args, keywords, loops, many or assumed, repeats, begin, end, assumed, changing
+        )
 
     def _called_often(self, func: Func, depth: int = 0) -> tuple[bool, frozenset[str]]:
         """Whether the function that starts the thread is itself called in a loop or from several places, and which parameters change."""
@@ -175,15 +203,23 @@ class ThreadRoots:
         if func.is_module or kind not in ("executor", "pool") or not isinstance(call.callee, Ref):
             return False
         receiver = Ref(call.callee.root, call.callee.name, call.callee.path[:-1], call.callee.owner)
-        pools = [thing for thing in self.types.of(receiver, func) if isinstance(thing, Object) and thing.frame is not None]
+        pools = [
+            thing for thing in self.types.of(receiver, func) if isinstance(thing, Object) and thing.frame is not None
+        ]
         return bool(pools) and all(thing.frame is not func for thing in pools)
 
     def _one_worker(self, call: Call, func: Func, kind: str) -> bool:
         if kind not in ("executor", "pool") or not isinstance(call.callee, Ref):
             return False
         receiver = Ref(call.callee.root, call.callee.name, call.callee.path[:-1], call.callee.owner)
-        pools = [thing for thing in self.types.of(receiver, func) if isinstance(thing, Object) and thing.call is not None]
-        sizes = [thing.call.argument(0, "processes" if kind == "pool" else "max_workers") for thing in pools if thing.call is not None]
+        pools = [
+            thing for thing in self.types.of(receiver, func) if isinstance(thing, Object) and thing.call is not None
+        ]
+        sizes = [
+            thing.call.argument(0, "processes" if kind == "pool" else "max_workers")
+            for thing in pools
+            if thing.call is not None
+        ]
         return bool(sizes) and all(isinstance(size, Const) and size.value == 1 for size in sizes)
 
     def _interval(
@@ -203,18 +239,29 @@ class ThreadRoots:
         for number in range(at + 1, len(steps)):
             step = steps[number]
             node = step.node
-            if not isinstance(node, Call) or not isinstance(node.callee, Ref) or not node.callee.path or node.callee.path[-1] not in ("start", "join"):
+            if (
+                not isinstance(node, Call)
+                or not isinstance(node.callee, Ref)
+                or not node.callee.path
+                or node.callee.path[-1] not in ("start", "join")
+            ):
                 continue
             if node.callee.path[-1] == "join" and node.args + node.keywords:
                 continue  # a join with a timeout may give up
-            if not self._is_result(Ref(node.callee.root, node.callee.name, node.callee.path[:-1], node.callee.owner), call, func):
+            if not self._is_result(
+                Ref(node.callee.root, node.callee.name, node.callee.path[:-1], node.callee.owner), call, func
+            ):
                 continue
             if node.callee.path[-1] == "start":
                 begin = number
             else:
                 end = _after_loop(steps, number)
                 # one thread at a time: the loop that starts it waits for it
-                sequential = bool(loops or steps[begin].loops) and step.loops[:1] == steps[begin].loops[:1] and step.loops == steps[begin].loops
+                sequential = (
+                    bool(loops or steps[begin].loops)
+                    and step.loops[:1] == steps[begin].loops[:1]
+                    and step.loops == steps[begin].loops
+                )
                 break
         return begin, end, sequential
 
@@ -223,19 +270,34 @@ class ThreadRoots:
         if not isinstance(call.callee, Ref):
             return -1
         receiver = Ref(call.callee.root, call.callee.name, call.callee.path[:-1], call.callee.owner)
-        pools = {(t.frame.id, t.call.id) for t in self.types.of(receiver, func) if isinstance(t, Object) and t.frame is not None and t.call is not None}
+        pools = {
+            (t.frame.id, t.call.id)
+            for t in self.types.of(receiver, func)
+            if isinstance(t, Object) and t.frame is not None and t.call is not None
+        }
         for node, _ in reversed(steps[at].context):
             if isinstance(node, With):
                 for item in node.items:
                     for thing in self.types.of(item.value, func):
-                        if isinstance(thing, Object) and thing.frame is not None and thing.call is not None and (thing.frame.id, thing.call.id) in pools:
-                            inside = [number for number, step in enumerate(steps) if any(n is node for n, _ in step.context)]
+                        if (
+                            isinstance(thing, Object)
+                            and thing.frame is not None
+                            and thing.call is not None
+                            and (thing.frame.id, thing.call.id) in pools
+                        ):
+                            inside = [
+                                number for number, step in enumerate(steps) if any(n is node for n, _ in step.context)
+                            ]
                             return max(inside)
         return -1
 
     def _asks_result(self, step: Step, call: Call, func: Func) -> bool:
         node = step.node
-        if not isinstance(node, Call) or not isinstance(node.callee, Ref) or node.callee.path[-1:] not in (("result",), ("exception",), ("get",)):
+        if (
+            not isinstance(node, Call)
+            or not isinstance(node.callee, Ref)
+            or node.callee.path[-1:] not in (("result",), ("exception",), ("get",))
+        ):
             return False
         receiver = Ref(node.callee.root, node.callee.name, node.callee.path[:-1], node.callee.owner)
         return self._is_result(receiver, call, func)
@@ -248,7 +310,11 @@ class ThreadRoots:
 
 def _receiver(call: Call) -> Value | None:
     callee = call.callee
-    return Ref(callee.root, callee.name, callee.path[:-1], callee.owner) if isinstance(callee, Ref) and callee.path else None
+    return (
+        Ref(callee.root, callee.name, callee.path[:-1], callee.owner)
+        if isinstance(callee, Ref) and callee.path
+        else None
+    )
 
 
 def _after_loop(steps: list[Step], number: int) -> int:

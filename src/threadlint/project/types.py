@@ -9,9 +9,27 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
-from threadlint.facts.model import Access, Call, Compare, Const, Derived, Instance, Jump, Kind, Logic, Many, Ref, Root, Suspend, Value, walk
-from threadlint.knowledge.stdlib import KNOWN, RESULTS, SAME_ON_ENTER, canonical
+from threadlint.facts.model import (
+    Access,
+    Call,
+    Compare,
+    Const,
+    Derived,
+    Instance,
+    Jump,
+    Kind,
+    Logic,
+    Many,
+    Ref,
+    Root,
+    Suspend,
+    Value,
+    walk,
+)
+from threadlint.knowledge.stdlib import KNOWN, SAME_ON_ENTER, canonical
 from threadlint.project.linker import Links, absolute, locate
+from threadlint.project.members import class_attribute, instance_attribute
+from threadlint.project.results import call_result
 from threadlint.project.things import ClassThing, Cls, Container, External, Func, FunctionThing, Object, Thing
 
 Things = tuple[Thing, ...]
@@ -170,14 +188,15 @@ class Types:
                 for item in value.items[:2] if value.op == "if" else value.items:
                     yield from self.of(item, func)
         elif isinstance(value, Instance):
-            yield from self._instances(value.of, func)
+            yield from self.instances(value.of, func)
         elif isinstance(value, Derived):
             yield from self._derived(value, func)
 
-    def _instances(self, declared: Value, func: Func) -> Iterator[Thing]:
+    def instances(self, declared: Value, func: Func) -> Iterator[Thing]:
+        """What a name annotated like this can hold."""
         if isinstance(declared, Logic):
             for item in declared.items:
-                yield from self._instances(item, func)
+                yield from self.instances(item, func)
         elif isinstance(declared, Many):
             yield Container(declared.kind, tuple(Instance(item) for item in declared.items), func)
         else:
@@ -216,7 +235,12 @@ class Types:
         if method is not None:
             own = self.self_name(method)
             for returned in self.returned(method):
-                if isinstance(returned, Ref) and returned.root == Root.VAR and returned.name == own and not returned.path:
+                if (
+                    isinstance(returned, Ref)
+                    and returned.root == Root.VAR
+                    and returned.name == own
+                    and not returned.path
+                ):
                     yield thing
                 else:
                     yield from self.of(returned, method)
@@ -246,7 +270,10 @@ class Types:
                 yield from self.of(access.value, where)
         for where, call in self.links.growing.get(last, ()):
             callee = call.callee
-            if isinstance(callee, Ref) and self._place(Ref(callee.root, callee.name, callee.path[:-1], callee.owner), where) == place:
+            if (
+                isinstance(callee, Ref)
+                and self._place(Ref(callee.root, callee.name, callee.path[:-1], callee.owner), where) == place
+            ):
                 yield from self.of(call.args[-1] if call.args else None, where)
 
     def _place(self, ref: Ref, func: Func) -> tuple[object, ...]:
@@ -325,15 +352,16 @@ class Types:
                 yield ClassThing(cls)
                 return
         if param.annotation is not None:
-            yield from self._instances(param.annotation, self._scope(func))
+            yield from self.instances(param.annotation, self.scope(func))
         for caller, call, filled in self.arguments(func):
             value = argument(call, number - filled, param.name)
             if value is not None:
                 yield from self.of(value, caller)
         if param.default is not None:
-            yield from self.of(param.default, self._scope(func))
+            yield from self.of(param.default, self.scope(func))
 
-    def _scope(self, func: Func) -> Func:
+    def scope(self, func: Func) -> Func:
+        """The function in which the function's decorators, defaults and annotations are evaluated."""
         return self.links.funcs.get(f"{func.module.name}:{func.facts.owner}", func)
 
     def _attribute(self, ref: Ref, func: Func) -> Iterator[Thing]:
@@ -347,7 +375,12 @@ class Types:
             return
         for thing in self.of(base, func):
             for found in self._step(thing, step):
-                if isinstance(found, FunctionThing) and found.receiver is None and isinstance(thing, Object) and self.self_name(found.func):
+                if (
+                    isinstance(found, FunctionThing)
+                    and found.receiver is None
+                    and isinstance(thing, Object)
+                    and self.self_name(found.func)
+                ):
                     yield FunctionThing(found.func, base, func)
                 else:
                     yield found
@@ -374,106 +407,18 @@ class Types:
             method = self.method(thing.cls, step)
             if method is not None:
                 yield FunctionThing(method)
-            yield from self._class_attribute(thing.cls, step)
+            yield from class_attribute(self, thing.cls, step)
         elif isinstance(thing, Object):
             if isinstance(thing.type, str):
                 yield External(f"{thing.type}.{step}")
                 return
-            yield from self._instance_attribute(thing.type, step)
+            yield from instance_attribute(self, thing.type, step)
         elif isinstance(thing, FunctionThing) and step == "__func__":
             yield thing
 
-    def _instance_attribute(self, cls: Cls, step: str) -> Iterator[Thing]:
-        methods = [method for method in (self.method(cls, step),) if method is not None]
-        methods += [m for sub in self.subclasses(cls) if (m := self.links.methods.get(sub.id, {}).get(step)) is not None]
-        for method in methods:
-            if any(isinstance(d, Ref) and (d.name.rpartition(".")[2] in ("property", "cached_property") or "setter" in d.path) for d in method.facts.decorators):
-                for variant in self.links.method_variants[f"{method.module.name}:{method.facts.cls}"][step]:
-                    for value in self.returned(variant):
-                        yield from self.of(value, variant)
-            else:
-                yield FunctionThing(method)
-        if methods:
-            return
-        external = next((base for base in self.mro(cls) if isinstance(base, str)), None)
-        found = False
-        family = {base.id for base in self.mro(cls) if isinstance(base, Cls)} | {sub.id for sub in self.subclasses(cls)}
-        for where, access in self.links.attributes.get(step, ()):
-            owner = self._receiver_class(access.ref, where)
-            if owner in family:
-                found = True
-                yield from self.of(access.value, where)
-        yield from self._class_attribute(cls, step)
-        if external is not None and not found:
-            yield External(f"{external}.{step}")
-
-    def _receiver_class(self, ref: Ref, func: Func) -> str | None:
-        """The class whose instance `ref`'s last attribute belongs to, where the receiver is `self` or simple enough."""
-        if ref.root == Root.VAR and len(ref.path) == 1:
-            owner = self.links.funcs.get(f"{func.module.name}:{ref.owner}")
-            if owner is not None and ref.name == self.self_name(owner):
-                return f"{owner.module.name}:{owner.facts.cls}"
-        base = Ref(ref.root, ref.name, ref.path[:-1], ref.owner)
-        for thing in self.of(base, func):
-            if isinstance(thing, Object) and isinstance(thing.type, Cls):
-                return thing.type.id
-        return None
-
-    def _class_attribute(self, cls: Cls, step: str) -> Iterator[Thing]:
-        for base in self.mro(cls):
-            if not isinstance(base, Cls):
-                continue
-            for where, access in self.links.attributes.get(step, ()):
-                if self._names_class(access.ref, where, base):
-                    yield from self.of(access.value, where)
-
-    def _names_class(self, ref: Ref, func: Func, cls: Cls) -> bool:
-        if func.module is not cls.module or ref.root not in (Root.GLOBAL, Root.VAR, Root.CLASS):
-            return False
-        return ".".join([ref.name, *ref.path[:-1]]) == cls.facts.qualname.rpartition("<locals>.")[2].split("#")[0]
-
-    # calls
-
     def result(self, call: Call, func: Func) -> Iterator[Thing]:
         """What the call can return."""
-        for thing in self.of(call.callee, func):
-            if isinstance(thing, ClassThing):
-                yield Object(thing.cls, func, call)
-            elif isinstance(thing, FunctionThing):
-                yield from self._returned_things(thing.func, call, func)
-            elif isinstance(thing, External):
-                yield from self._external_result(thing.name, call, func)
-        callee = call.callee
-        if isinstance(callee, Ref) and callee.path and callee.path[-1] in ("get", "setdefault", "pop", "popleft", "popitem"):
-            yield from self.items(Ref(callee.root, callee.name, callee.path[:-1], callee.owner), func)
-            if len(call.args) > 1:
-                yield from self.of(call.args[1], func)
-
-    def _returned_things(self, target: Func, call: Call, func: Func) -> Iterator[Thing]:
-        facts = target.facts
-        if facts.is_generator:
-            names = {thing.name for d in facts.decorators for thing in self.of(d, self._scope(target)) if isinstance(thing, External)}
-            managed = names & {"contextlib.contextmanager", "contextlib.asynccontextmanager"}
-            yield Object("contextlib.contextmanager" if managed else "generator", target, call)
-            return
-        known = False
-        for value in self.returned(target):
-            for thing in self.of(value, target):
-                known = True
-                yield thing
-        if not known and facts.returns is not None:
-            yield from self._instances(facts.returns, self._scope(target))
-
-    def _external_result(self, name: str, call: Call, func: Func) -> Iterator[Thing]:
-        if name in RESULTS:
-            yield Object(RESULTS[name], func, call)
-        elif name in ("functools.partial", "functools.wraps", "typing.cast", "builtins.iter", "builtins.reversed"):
-            yield from self.of(call.argument(1 if name == "typing.cast" else 0), func)
-        elif name in ("builtins.list", "builtins.tuple", "builtins.set", "builtins.sorted", "builtins.dict", "collections.deque"):
-            kind = name.rpartition(".")[2].replace("sorted", "list")
-            yield Container(kind, (Derived((call.args[0],), "item"),) if call.args else (), func)
-        elif name.rpartition(".")[2].lstrip("_")[:1].isupper() or name in KNOWN:
-            yield Object(name, func, call)
+        return call_result(self, call, func)
 
 
 def argument(call: Call, position: int, name: str) -> Value | None:

@@ -90,13 +90,26 @@ class Uses:
     def home(self, ref: Ref, func: Func) -> Ref:
         """The location that a local name stands for, where the function binds it just once: `d = self.rows` makes `d` another name of `self.rows`."""
         for _ in range(_DEEP):
-            if ref.root != Root.VAR or ref.owner != func.facts.qualname or any(param.name == ref.name for param in func.facts.params):
+            if (
+                ref.root != Root.VAR
+                or ref.owner != func.facts.qualname
+                or any(param.name == ref.name for param in func.facts.params)
+            ):
                 return ref
-            bound = [access for where, access in self.types.links.bindings.get((func.id, ref.name), ()) if access.form != "annotation"]
+            bound = [
+                access
+                for where, access in self.types.links.bindings.get((func.id, ref.name), ())
+                if access.form != "annotation"
+            ]
             if len(bound) != 1 or bound[0].form or not isinstance(bound[0].value, Ref):
                 return ref
             source = bound[0].value
-            if source.root == Root.RESULT or (source.root == Root.VAR and not source.path and source.owner == func.facts.qualname and source.name == ref.name):
+            if source.root == Root.RESULT or (
+                source.root == Root.VAR
+                and not source.path
+                and source.owner == func.facts.qualname
+                and source.name == ref.name
+            ):
                 return ref
             ref = Ref(source.root, source.name, (*source.path, *ref.path), source.owner)
         return ref
@@ -116,7 +129,12 @@ class Uses:
         if node.form in _NO_STORE:
             return
         ref = node.ref
-        if not ref.path and ref.root == Root.VAR and ref.owner == func.facts.qualname and ref.name not in func.facts.captured:
+        if (
+            not ref.path
+            and ref.root == Root.VAR
+            and ref.owner == func.facts.qualname
+            and ref.name not in func.facts.captured
+        ):
             return
         if ref.path and ref.path[-1].startswith("["):
             container = self.home(_without_last(ref), func)
@@ -134,8 +152,21 @@ class Uses:
         if isinstance(callee, Ref) and callee.path:
             method = callee.path[-1]
             receiver = self.home(_without_last(callee), func)
-            own = not receiver.path and receiver.root == Root.VAR and receiver.owner == func.facts.qualname and receiver.name not in func.facts.captured
-            act = Act.ADD if method in ADDING else Act.REMOVE if method in REMOVING else Act.REORDER if method in REORDERING else Act.READ
+            own = (
+                not receiver.path
+                and receiver.root == Root.VAR
+                and receiver.owner == func.facts.qualname
+                and receiver.name not in func.facts.captured
+            )
+            act = (
+                Act.ADD
+                if method in ADDING
+                else Act.REMOVE
+                if method in REMOVING
+                else Act.REORDER
+                if method in REORDERING
+                else Act.READ
+            )
             if not own:
                 value = node.args[-1] if node.args else None
                 yield Use(func, number, node.span, receiver, act, method, _key(node, method), value)
@@ -143,7 +174,13 @@ class Uses:
                 yield Use(func, number, node.span, _without_last(receiver), Act.READ)
         if node.args:
             for name in self._names(callee, func):
-                given = node.args[1:] if name in CONSUMING else node.args[:1] if name in KEYED and node.keyword("key") is not None else ()
+                given = (
+                    node.args[1:]
+                    if name in CONSUMING
+                    else node.args[:1]
+                    if name in KEYED and node.keyword("key") is not None
+                    else ()
+                )
                 for value in given:
                     for ref in self.gone_through(value, func):
                         yield Use(func, number, node.span, ref, Act.ITERATE, name.rpartition(".")[2])
@@ -177,8 +214,17 @@ class Uses:
 
     def _view(self, ref: Ref, func: Func, depth: int) -> Iterator[Ref]:
         """`values = d.values(); for v in values`: the local name is bound once, to a view or a lazy wrapper."""
-        bound = [access for _, access in self.types.links.bindings.get((func.id, ref.name), ()) if access.form != "annotation"]
-        if len(bound) == 1 and not bound[0].form and isinstance(bound[0].value, Ref) and bound[0].value.root == Root.RESULT:
+        bound = [
+            access
+            for _, access in self.types.links.bindings.get((func.id, ref.name), ())
+            if access.form != "annotation"
+        ]
+        if (
+            len(bound) == 1
+            and not bound[0].form
+            and isinstance(bound[0].value, Ref)
+            and bound[0].value.root == Root.RESULT
+        ):
             yield from self.gone_through(bound[0].value, func, depth + 1)
 
     def _names(self, callee: Value, func: Func) -> Iterator[str]:
@@ -212,7 +258,9 @@ def _without_last(ref: Ref) -> Ref:
     return Ref(ref.root, ref.name, ref.path[:-1], ref.owner)
 
 
-_KEYED_METHODS = frozenset({"pop", "setdefault", "get", "add", "remove", "discard", "append", "__setitem__", "__delitem__", "move_to_end"})
+_KEYED_METHODS = frozenset(
+    {"pop", "setdefault", "get", "add", "remove", "discard", "append", "__setitem__", "__delitem__", "move_to_end"}
+)
 _NO_STORE = frozenset({"annotation", "def", "class", "import", "param"})
 _ELEMENT = {
     Kind.READ: (Act.READ, "[]"),
@@ -220,4 +268,9 @@ _ELEMENT = {
     Kind.UPDATE: (Act.UPDATE, "[]"),
     Kind.DELETE: (Act.REMOVE, "del"),
 }
-_WHOLE = {Kind.READ: (Act.READ, ""), Kind.WRITE: (Act.REBIND, ""), Kind.UPDATE: (Act.UPDATE, ""), Kind.DELETE: (Act.REBIND, "del")}
+_WHOLE = {
+    Kind.READ: (Act.READ, ""),
+    Kind.WRITE: (Act.REBIND, ""),
+    Kind.UPDATE: (Act.UPDATE, ""),
+    Kind.DELETE: (Act.REBIND, "del"),
+}

@@ -249,6 +249,9 @@ def race_text(
 def unguarded_text(pauses: list[dict[str, Any]], threads: int) -> str:
     """Why no update was lost although several threads came and no lock was in the way."""
     passed = {one.get("passed") for one in pauses}
+    asked = sum(1 for one in pauses if one["end"] == "no-act")
+    if asked:
+        return f"the test had become false in {asked} of {len(pauses)} forced attempts, but no act on it was seen"
     if "unchanged" in passed:
         return f"{threads} threads stored there, and the waiting one saw no change"
     if "elsewhere" in passed:

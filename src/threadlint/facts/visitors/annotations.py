@@ -17,7 +17,16 @@ _ONE_ITEM = {
     "Iterator": "list", "Collection": "list", "MutableSequence": "list", "deque": "list", "Deque": "list", "Generator": "list",
     "AbstractSet": "set", "MutableSet": "set", "tuple": "tuple", "Tuple": "tuple",
 }  # fmt: skip
-_LAST_ITEM = {"dict", "Dict", "Mapping", "MutableMapping", "defaultdict", "DefaultDict", "OrderedDict", "WeakValueDictionary"}
+_LAST_ITEM = {
+    "dict",
+    "Dict",
+    "Mapping",
+    "MutableMapping",
+    "defaultdict",
+    "DefaultDict",
+    "OrderedDict",
+    "WeakValueDictionary",
+}
 
 
 def annotation(walk: Walk, node: cst.CSTNode) -> Value | None:

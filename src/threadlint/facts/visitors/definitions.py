@@ -8,7 +8,7 @@ from typing import Any
 
 import libcst as cst
 
-from threadlint.facts.model import UNKNOWN, Class, Function, Jump, Node, Param, Ref, Root, Span, Value
+from threadlint.facts.model import Class, Function, Jump, Node, Param, Ref, Root, Span, Value
 from threadlint.facts.visitors import stores
 from threadlint.facts.visitors.annotations import annotation
 from threadlint.facts.visitors.scopes import bindings
@@ -23,7 +23,13 @@ def _function(walk: Walk, node: cst.FunctionDef) -> None:
     returns = annotation(walk, node.returns.annotation) if node.returns is not None else None
     scope = walk.frame.classes[-1] if walk.frame.classes else None
     qualname = walk.unique(f"{_prefix(walk)}{node.name.value}")
-    frame = Frame(qualname, walk.frame, bindings(node.body.body, walrus=walk.walrus), scope.qualname if scope else "", node.asynchronous is not None)
+    frame = Frame(
+        qualname,
+        walk.frame,
+        bindings(node.body.body, walrus=walk.walrus),
+        scope.qualname if scope else "",
+        node.asynchronous is not None,
+    )
     frame.bound.names.update(param.name for param in params)
     walk.modules.extend(frame.bound.modules)
     body = _inside(walk, frame, lambda: walk.body(node.body.body))
@@ -31,9 +37,20 @@ def _function(walk: Walk, node: cst.FunctionDef) -> None:
     span = walk.at(node)
     walk.functions.append(
         Function(
-            qualname, node.name.value, span, body, params, decorators, walk.frame.qualname, scope.qualname if scope else "",
-            frame.is_async, frame.is_generator, returns, tuple(sorted(frame.captured)), doc if _SPEAKS_OF_LOCK.search(doc) else "",
-        )  # fmt: skip
+            qualname,
+            node.name.value,
+            span,
+            body,
+            params,
+            decorators,
+            owner=walk.frame.qualname,
+            cls=scope.qualname if scope else "",
+            is_async=frame.is_async,
+            is_generator=frame.is_generator,
+            returns=returns,
+            captured=tuple(sorted(frame.captured)),
+            doc=doc if _SPEAKS_OF_LOCK.search(doc) else "",
+        )
     )
     stores.bind(walk, node.name.value, Ref(Root.FUNCTION, qualname), span, "def")
 
@@ -78,7 +95,9 @@ def _lambda(walk: Walk, node: cst.Lambda) -> Value:
     params = _params(walk, node.params)
     span = walk.at(node)
     outer = walk.frame
-    qualname = walk.unique(f"{f'{outer.qualname}.<locals>.' if outer.outer is not None else ''}<lambda>@{span[0]}:{span[1]}")
+    qualname = walk.unique(
+        f"{f'{outer.qualname}.<locals>.' if outer.outer is not None else ''}<lambda>@{span[0]}:{span[1]}"
+    )
     frame = Frame(qualname, outer, bindings((), walrus=False))
     frame.bound.names.update(param.name for param in params)
 
@@ -88,7 +107,16 @@ def _lambda(walk: Walk, node: cst.Lambda) -> Value:
 
     body = _inside(walk, frame, work)
     walk.functions.append(
-        Function(qualname, "<lambda>", span, body, params, (), outer.qualname, "", False, frame.is_generator, None, tuple(sorted(frame.captured)))  # noqa: FBT003
+        Function(
+            qualname,
+            "<lambda>",
+            span,
+            body,
+            params,
+            owner=outer.qualname,
+            is_generator=frame.is_generator,
+            captured=tuple(sorted(frame.captured)),
+        )
     )
     return Ref(Root.FUNCTION, qualname)
 
@@ -127,6 +155,3 @@ def statements() -> dict[type, Callable[[Walk, Any], None]]:
 def expressions() -> dict[type, Callable[[Walk, Any], Value]]:
     """The handler of lambdas."""
     return {cst.Lambda: _lambda}
-
-
-__all__ = ["UNKNOWN", "expressions", "module", "statements"]

@@ -15,7 +15,6 @@ from threadlint.facts.model import (
     Const,
     Derived,
     Logic,
-    Loop,
     Many,
     Operate,
     Ref,
@@ -23,7 +22,6 @@ from threadlint.facts.model import (
     Suspend,
     Value,
 )
-from threadlint.facts.visitors.scopes import target_names
 from threadlint.facts.visitors.walk import Walk
 
 
@@ -57,7 +55,7 @@ def index(walk: Walk, slices: Sequence[cst.SubscriptElement]) -> str:
                 if bound is not None:
                     walk.value(bound)
             texts.append(":")
-        else:
+        elif isinstance(part, cst.Index):
             walk.value(part.value)
             texts.append(key_text(part.value))
     return f"[{', '.join(texts)}]"
@@ -122,7 +120,15 @@ def _receiver_flow(walk: Walk, callee: Value, args: list[Value], node: cst.Call)
     receiver = Ref(callee.root, callee.name, callee.path[:-1], callee.owner)
     time = walk.frame.switched - 1
     if callee.path[-1] == "get" and args and node.args:
-        return ((Ref(receiver.root, receiver.name, (*receiver.path, f"[{key_text(node.args[0].value)}]"), receiver.owner), walk.at(node), time),)
+        return (
+            (
+                Ref(
+                    receiver.root, receiver.name, (*receiver.path, f"[{key_text(node.args[0].value)}]"), receiver.owner
+                ),
+                walk.at(node),
+                time,
+            ),
+        )
     if callee.path[-1] == "acquire":
         return ()
     return ((receiver, walk.at(node), time), *walk_flows(walk, receiver))
@@ -170,7 +176,11 @@ def returned(walk: Walk, node: cst.BaseExpression) -> Value:
 
 def _await(walk: Walk, node: cst.Await, use: str = "awaited") -> Value:
     inner = node.expression
-    value = _call(walk, inner, "awaited" if use != "discarded" else "awaited-discarded") if type(inner) is cst.Call else walk.value(inner)
+    value = (
+        _call(walk, inner, "awaited" if use != "discarded" else "awaited-discarded")
+        if type(inner) is cst.Call
+        else walk.value(inner)
+    )
     walk.frame.switch_point()
     walk.frame.emit(Suspend("await", walk.at(node), value))
     return Derived((value,), "await")
@@ -207,7 +217,11 @@ def _boolean(walk: Walk, node: cst.BooleanOperation) -> Value:
     op = "and" if isinstance(node.operator, cst.And) else "or"
     spine: list[cst.CSTNode] = []
     left: cst.CSTNode = node
-    while isinstance(left, cst.BooleanOperation) and isinstance(left.operator, cst.And) == (op == "and") and (left is node or not left.lpar):
+    while (
+        isinstance(left, cst.BooleanOperation)
+        and isinstance(left.operator, cst.And) == (op == "and")
+        and (left is node or not left.lpar)
+    ):
         spine.append(left.right)
         left = left.left
     return Logic(op, (walk.value(left), *(walk.value(right) for right in reversed(spine))))
@@ -263,64 +277,13 @@ def _dict(walk: Walk, node: cst.Dict) -> Value:
     return Many("dict", tuple(items))
 
 
-def _comprehension(kind: str) -> Callable[[Walk, Any], Value]:
-    def comprehension(walk: Walk, node: Any) -> Value:
-        walk.frame.inner_names.append(_comprehension_names(node.for_in))
-        try:
-            item = _comp_for(walk, node, node.for_in, "generator" if kind == "generator" else "comprehension")
-        finally:
-            walk.frame.inner_names.pop()
-        return Many(kind, (item,), repeated=True)
-
-    return comprehension
-
-
-def _comprehension_names(loop: cst.CompFor | None) -> set[str]:
-    names: set[str] = set()
-    while loop is not None:
-        names.update(target_names(loop.target))
-        loop = loop.inner_for_in
-    return names
-
-
-def _comp_for(walk: Walk, node: Any, loop: cst.CompFor, kind: str) -> Value:
-    from threadlint.facts.visitors.stores import targets
-
-    frame = walk.frame
-    source = walk.value(loop.iter)
-    frame.switch_point()
-    frame.open()
-    refs = targets(walk, loop.target, Derived((source,), "item"), "for")
-    for test in loop.ifs:
-        walk.value(test.test)
-    if loop.inner_for_in is not None:
-        item = _comp_for(walk, node, loop.inner_for_in, kind)
-    elif isinstance(node, cst.DictComp):
-        walk.value(node.key)
-        item = walk.value(node.value)
-    else:
-        item = walk.value(node.elt)
-    body = frame.close()
-    frame.switch_point()
-    frame.emit(Loop(kind, walk.at(node), source, refs, body, (), loop.asynchronous is not None))
-    return item
-
-
-def _named(walk: Walk, node: cst.NamedExpr) -> Value:
-    from threadlint.facts.visitors.stores import store
-
-    value = walk.value(node.value)
-    store(walk, node.target, value, walk.at(node))
-    return value
-
-
 def _number(walk: Walk, node: cst.Integer | cst.Float) -> Value:  # noqa: ARG001 (the handlers share one form)
-    value = node.evaluated_value if len(node.value) < 40 else 0  # noqa: PLR2004 (a longer number is no count of threads)
+    value = node.evaluated_value if len(node.value) < 40 else 0
     return Const(value)
 
 
 def _string(walk: Walk, node: cst.SimpleString) -> Value:  # noqa: ARG001
-    if len(node.value) > 200 or "b" in node.prefix.lower():  # noqa: PLR2004
+    if len(node.value) > 200 or "b" in node.prefix.lower():
         return UNKNOWN
     try:
         return Const(str(ast.literal_eval(node.value)))
@@ -371,11 +334,6 @@ def handlers() -> dict[type, Callable[[Walk, Any], Value]]:
         cst.List: _display("list"),
         cst.Set: _display("set"),
         cst.Dict: _dict,
-        cst.ListComp: _comprehension("list"),
-        cst.SetComp: _comprehension("set"),
-        cst.DictComp: _comprehension("dict"),
-        cst.GeneratorExp: _comprehension("generator"),
-        cst.NamedExpr: _named,
         cst.Integer: _number,
         cst.Float: _number,
         cst.SimpleString: _string,

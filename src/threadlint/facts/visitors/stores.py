@@ -7,7 +7,7 @@ from typing import Any
 
 import libcst as cst
 
-from threadlint.facts.model import UNKNOWN, Access, Derived, Instance, Kind, Many, Ref, Root, Span, Value
+from threadlint.facts.model import Access, Derived, Instance, Kind, Many, Ref, Root, Span, Value
 from threadlint.facts.visitors.annotations import annotation
 from threadlint.facts.visitors.expressions import place, walk_flows
 from threadlint.facts.visitors.walk import Walk
@@ -27,7 +27,11 @@ def store(walk: Walk, target: cst.CSTNode, value: Value, span: Span, form: str =
 
 
 def _unpack(walk: Walk, target: cst.Tuple | cst.List, value: Value, span: Span, form: str) -> tuple[Ref, ...]:
-    known = value.items if isinstance(value, Many) and not value.repeated and len(value.items) == len(target.elements) else None
+    known = (
+        value.items
+        if isinstance(value, Many) and not value.repeated and len(value.items) == len(target.elements)
+        else None
+    )
     found: tuple[Ref, ...] = ()
     for number, element in enumerate(target.elements):
         item = known[number] if known is not None else Derived((value,), "item")
@@ -41,7 +45,7 @@ def _write(walk: Walk, ref: Ref, value: Value, span: Span, form: str) -> None:
     local = ref.root == Root.VAR and not ref.path and ref.owner == frame.qualname
     copied = frame.copies.get(value.name) if type(value) is Ref and value.root == Root.VAR and not value.path else None
     kind, read, window = Kind.WRITE, None, False
-    if not form and not local and copied != ref and value != ref:
+    if not form and not local and ref not in (copied, value):
         for source, where, time in flows:
             if source == ref:
                 kind, read, window = Kind.UPDATE, where, frame.switched > time
@@ -82,7 +86,9 @@ def _augmented(walk: Walk, node: cst.AugAssign) -> None:
         frame.carried[ref.name] = frame.carried.get(ref.name, ()) + walk_flows(walk, value)
         frame.copies.pop(ref.name, None)
     op = _OPERATORS.get(type(node.operator), "op=")
-    frame.emit(Access(walk.at(node), ref, Kind.UPDATE, value, "augmented", walk.at(node.target), frame.switched > start, op))
+    frame.emit(
+        Access(walk.at(node), ref, Kind.UPDATE, value, "augmented", walk.at(node.target), frame.switched > start, op)
+    )
 
 
 _OPERATORS = {
@@ -116,7 +122,7 @@ def _delete(walk: Walk, node: cst.Del) -> None:
 
 def bind(walk: Walk, name: str, value: Value, span: Span, form: str) -> None:
     """Bind a plain name: by `def`, `class`, `import` or `except`."""
-    _write(walk, walk.resolve(name), value if value is not None else UNKNOWN, span, form)
+    _write(walk, walk.resolve(name), value, span, form)
 
 
 def handlers() -> dict[type, Callable[[Walk, Any], None]]:

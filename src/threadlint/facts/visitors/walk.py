@@ -120,7 +120,11 @@ class Walk:
         for scope in reversed(self.frame.classes):
             if name in scope.bound.names and name not in scope.bound.globals:
                 imported = scope.bound.imports.get(name)
-                return _imported(imported) if imported else Ref(scope.ref.root, scope.ref.name, (*scope.ref.path, name), scope.ref.owner)
+                return (
+                    _imported(imported)
+                    if imported
+                    else Ref(scope.ref.root, scope.ref.name, (*scope.ref.path, name), scope.ref.owner)
+                )
             break
         while frame is not None:
             if any(name in names for names in frame.inner_names):
@@ -167,4 +171,3 @@ class Walk:
 
 def _imported(dotted: str) -> Ref:
     return Ref(Root.IMPORT, dotted)
-

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from threadlint.facts.model import With
 from threadlint.findings import Oracle, Problem, Related, Severity
 from threadlint.project.acquires import Acquire
 from threadlint.project.locks import Held, Step
@@ -76,16 +77,20 @@ def non_reentrant_reacquire(project: Project) -> Iterator[Problem]:
     """
     for func in project.functions:
         for step in project.steps(func):
-            if step.held:
+            if step.held or isinstance(step.node, With):
                 yield from _again(project, func, step)
 
 
 def _again(project: Project, func: Func, step: Step) -> Iterator[Problem]:
+    before = list(step.held)
     for acquire in project.acquires.own(func, step):
-        for held in step.held:
+        for held in before:
             if _same(held, acquire, func) and not _released_elsewhere(project, held):
                 yield _problem(project, func, held, acquire)
                 return
+        if acquire.value is not None:
+            # `with a, b:` holds `a` while it acquires `b`
+            before.append(Held(acquire.lock, acquire.value, func, acquire.span))
     seen: set[str] = set()
     for acquire in project.acquires.called(func, step):
         for held in step.held:
@@ -100,7 +105,9 @@ def _same(held: Held, acquire: Acquire, func: Func) -> bool:
         return False
     if lock.each or held.func is not func:
         return False
-    return held.value == acquire.value or (acquire.value is not None and not _through_object(held) and not _through_object_value(acquire))
+    return held.value == acquire.value or (
+        acquire.value is not None and not _through_object(held) and not _through_object_value(acquire)
+    )
 
 
 def _released_elsewhere(project: Project, held: Held) -> bool:

@@ -4,18 +4,44 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from threadlint.facts.model import Call, Const, Handler, Node, Operate, Ref, Span, Suspend
+from threadlint.facts.model import Call, Const, Handler, Node, Operate, Ref, Span, Suspend, With
 from threadlint.findings import Oracle, Problem, Related, Severity
 from threadlint.knowledge.stdlib import JOINABLE_QUEUES, QUEUES
 from threadlint.project.locks import text
-from threadlint.project.paths import Outcome, Paths, catches_all
+from threadlint.project.paths import Outcome, Paths, catches_all, suppresses_all
 from threadlint.project.project import Project
 from threadlint.project.queues import Origin, Use
 from threadlint.project.things import Func
 from threadlint.rules.rule import rule
 
 _IDLE, _ASKED, _OWING = "idle", "asked", "owing"
-_QUIET = frozenset({"print", "debug", "info", "warning", "error", "exception", "critical", "log", "len", "isinstance", "id", "task_done", "set", "is_set", "append", "add", "discard", "put", "sleep", "time", "monotonic", "perf_counter"})
+_QUIET = frozenset(
+    {
+        "print",
+        "debug",
+        "info",
+        "warning",
+        "error",
+        "exception",
+        "critical",
+        "log",
+        "len",
+        "isinstance",
+        "id",
+        "task_done",
+        "set",
+        "is_set",
+        "append",
+        "add",
+        "discard",
+        "put",
+        "sleep",
+        "time",
+        "monotonic",
+        "perf_counter",
+        "suppress",
+    }
+)
 """Calls that are not expected to raise."""
 
 
@@ -103,7 +129,12 @@ def _consumer(project: Project, func: Func, origin: Origin, uses: list[Use], joi
     if not dones:
         if not any(use.method == "task_done" for use in uses) and not _handed_on(project, func, origin):
             site = project.site(func, gets[0].call.span)
-            yield Problem(site, f"`task_done()` is never called for the items of `{name}`, which is joined", (joined,), partners=(site, joined.site))
+            yield Problem(
+                site,
+                f"`task_done()` is never called for the items of `{name}`, which is joined",
+                (joined,),
+                partners=(site, joined.site),
+            )
         return
     awaits = QUEUES[project.queues.kinds[origin]] == "tasks"
     numbers = {use.call.id: use.method for use in own}
@@ -123,18 +154,30 @@ def _consumer(project: Project, func: Func, origin: Origin, uses: list[Use], joi
     def catches(handler: Handler) -> bool:
         return catches_all(handler)
 
-    outcome = Paths(step, raises, catches).run(func.facts.body, _IDLE)
-    found = _worst(project, func, outcome, uses, joins)
+    def swallows(node: With) -> bool:
+        return suppresses_all(node, lambda value: project.types.of(value, func))
+
+    outcome = Paths(step, raises, catches, swallows).run(func.facts.body, _IDLE)
+    found = _worst(project, outcome, uses, joins)
     if found is None:
         return
     reason, span, at_done = found
     place = _nearest(dones, span) if at_done else span
     site = project.site(func, place)
-    related = (Related(project.site(func, span), "leaves here with the item not marked as done"), joined) if place != span else (joined,)
-    yield Problem(site, f"`task_done()` is not reached when {reason}; `{name}.join()` then never returns", related, partners=(project.site(func, gets[0].call.span), joined.site))
+    related = (
+        (Related(project.site(func, span), "leaves here with the item not marked as done"), joined)
+        if place != span
+        else (joined,)
+    )
+    yield Problem(
+        site,
+        f"`task_done()` is not reached when {reason}; `{name}.join()` then never returns",
+        related,
+        partners=(project.site(func, gets[0].call.span), joined.site),
+    )
 
 
-def _worst(project: Project, func: Func, outcome: Outcome, uses: list[Use], joins: list[Use]) -> tuple[str, Span, bool] | None:
+def _worst(project: Project, outcome: Outcome, uses: list[Use], joins: list[Use]) -> tuple[str, Span, bool] | None:
     again = sorted(span for state, span in outcome.get("again") if state == _OWING)
     skipping = [span for span in again if span[0]]
     if skipping:
@@ -150,7 +193,11 @@ def _worst(project: Project, func: Func, outcome: Outcome, uses: list[Use], join
 
 def _marker_before_join(project: Project, join: Use, uses: list[Use]) -> bool:
     """Whether a stop marker is put before the queue is joined, in the function that joins it."""
-    puts = {use.call.id for use in uses if use.func is join.func and use.method in ("put", "put_nowait") and _is_marker(use.call)}
+    puts = {
+        use.call.id
+        for use in uses
+        if use.func is join.func and use.method in ("put", "put_nowait") and _is_marker(use.call)
+    }
     for step in project.steps(join.func):
         if step.node is join.call:
             return False
@@ -165,7 +212,7 @@ def _is_marker(call: Call) -> bool:
 
 def _quiet(call: Call) -> bool:
     callee = call.callee
-    return isinstance(callee, Ref) and (callee.path[-1] if callee.path else callee.name) in _QUIET
+    return isinstance(callee, Ref) and (callee.path[-1] if callee.path else callee.name.rpartition(".")[2]) in _QUIET
 
 
 def _handed_on(project: Project, func: Func, origin: Origin) -> bool:

@@ -88,8 +88,7 @@ def _problem(project: Project, race: Race) -> Problem:
         related.append(Related(site, f"also {_does(second.access)} here {_held(project, race)}"))
     elif access.read is not None and access.form == "carried":
         related.append(Related(project.site(first.func, access.read), "the old value is read here"))
-    for spawn in race.roots[:2]:
-        related.append(Related(project.site(spawn.func, spawn.span), _root(spawn)))
+    related += [Related(project.site(spawn.func, spawn.span), _root(spawn)) for spawn in race.roots[:2]]
     if window:
         tail = "updates can be lost"
     else:
@@ -109,7 +108,9 @@ def _problem(project: Project, race: Race) -> Problem:
 
 
 def _does(access: Access) -> str:
-    return {"augmented": "updated", "assigned": "updated", "carried": "updated", "deleted": "deleted"}.get(access.form, "written")
+    return {"augmented": "updated", "assigned": "updated", "carried": "updated", "deleted": "deleted"}.get(
+        access.form, "written"
+    )
 
 
 def _held(project: Project, race: Race) -> str:
@@ -133,5 +134,7 @@ def _why(project: Project, race: Race) -> tuple[Related, ...]:
                 steps.append(Related(project.site(origin.spawn.func, origin.spawn.span), _root(origin.spawn)))
             elif origin.context is not None and origin.span is not None:
                 steps.append(Related(project.site(origin.context.func, origin.span), f"calls `{context.func.name}`"))
-        steps.append(Related(project.site(touch.func, touch.access.span), f"`{touch.location.text}` is {_does(touch.access)}"))
+        steps.append(
+            Related(project.site(touch.func, touch.access.span), f"`{touch.location.text}` is {_does(touch.access)}")
+        )
     return tuple(steps)

@@ -72,27 +72,44 @@ def discarded_future(project: Project) -> Iterator[Problem]:
 
 def _in_tests(func: Func) -> bool:
     parts = func.module.name.split("@")[0].split(".")
-    return any(part in ("test", "tests", "testing", "conftest") or part.startswith("test_") or part.endswith("_test") for part in parts)
+    return any(
+        part in ("test", "tests", "testing", "conftest") or part.startswith("test_") or part.endswith("_test")
+        for part in parts
+    )
 
 
 def _check(project: Project, func: Func, call: Call) -> Iterator[Problem]:
     callee = call.callee
-    if not isinstance(callee, Ref) or not callee.path or callee.path[-1] not in ("submit", "map", "apply_async", "map_async", "starmap_async"):
+    if (
+        not isinstance(callee, Ref)
+        or not callee.path
+        or callee.path[-1] not in ("submit", "map", "apply_async", "map_async", "starmap_async")
+    ):
         return
     for thing in project.types.of(callee, func):
         if not isinstance(thing, External):
             continue
         owner, _, method = thing.name.rpartition(".")
-        if (owner in EXECUTORS and method in ("submit", "map")) or (owner in POOLS and method.endswith("_async") and call.keyword("error_callback") is None):
+        if (owner in EXECUTORS and method in ("submit", "map")) or (
+            owner in POOLS and method.endswith("_async") and call.keyword("error_callback") is None
+        ):
             target = call.argument(0, "fn" if owner in EXECUTORS else "func")
             bodies = [found.func for found in project.types.functions(target, func)]
             if bodies and all(_handles_errors(body) for body in bodies):
                 return
             what = "results" if "map" in method else "future"
             site = project.site(func, call.span)
-            related = tuple(Related(project.site(body, body.facts.span), f"an exception raised in `{body.name}` is lost") for body in bodies[:1])
+            related = tuple(
+                Related(project.site(body, body.facts.span), f"an exception raised in `{body.name}` is lost")
+                for body in bodies[:1]
+            )
             verb = "are" if what == "results" else "is"
-            yield Problem(site, f"the {what} of `{method}()` {verb} thrown away, so an exception raised in the task is never seen", related, partners=(site,))
+            yield Problem(
+                site,
+                f"the {what} of `{method}()` {verb} thrown away, so an exception raised in the task is never seen",
+                related,
+                partners=(site,),
+            )
             return
 
 
@@ -109,4 +126,6 @@ def _plain(node: Node) -> bool:
 
 
 def _does_something(handler: Handler) -> bool:
-    return any(isinstance(node, Call) or hasattr(node, "body") for node in handler.body) or bool(handler.name and handler.body[1:])
+    return any(isinstance(node, Call) or hasattr(node, "body") for node in handler.body) or bool(
+        handler.name and handler.body[1:]
+    )

@@ -10,6 +10,7 @@ import _thread
 import sys
 from typing import TYPE_CHECKING, Any
 
+from .guards import guard_of, why_blocked
 from .readers import LOUD, MISSING, quiet_reader, same, shown
 from .registry import Registry, ThreadState, Wait, monotonic, stack_of
 
@@ -130,8 +131,11 @@ class Pauser:
         """As `before`, for an assignment: what was read before it is not at hand."""
         self.before(index, base, key, LOUD, new, read)
 
-    def act(self, index: int, retest: Callable[[], bool]) -> None:
-        """After a test came out true: let another thread act on the same test first, then test again."""
+    def act(self, index: int, retest: Callable[[], bool], look: Callable[[], Any] | None) -> None:
+        """After a test came out true: let another thread act on the same test first, then test again.
+
+        `look` reads the place that the test decides by, where the act itself is in another function.
+        """
         if self.done:
             return
         state = self.registry.state()
@@ -154,16 +158,32 @@ class Pauser:
         finally:
             self.gate.release()
         self.hold(pause, record, index)
-        hit = self.hits.pop(state.ident, None)
-        if hit is not None:
-            self.witness(hit)
+        if look is not None and state.ident in self.hits:
+            pause.read = lambda: quietly(look)
+            pause.now = pause.read()
+
+    def doing(self, index: int) -> None:
+        """Before the act: the thread whose test is no longer true acts all the same."""
+        if self.hits:
+            hit = self.hits.get(_thread.get_ident())
+            if hit is not None and hit.split.index == index:
+                del self.hits[_thread.get_ident()]
+                self.witness(hit)
 
     def acted(self, index: int) -> None:
-        """At the end of what a test guards: the pausing thread may test again."""
+        """At the end of what a test guards: the pausing thread may test again; a hit shows whether it has acted."""
         current = self.current
         if current is not None and current.split.index == index and current.state is not self.registry.state():
             current.ready = True
             release(current.wake)
+        if not self.hits:
+            return
+        hit = self.hits.pop(_thread.get_ident(), None)
+        # An act in another function is seen by its effect only; a body that asked again has none.
+        if hit is not None and hit.read is not None and hit.read() is not hit.now:
+            self.witness(hit)
+        elif hit is not None:
+            self.events.send("pause", end="no-act", site=index, thread=hit.state.name, passed="")
 
     def arrive(self, index: int, state: ThreadState) -> SiteRecord:
         """Count an execution."""
@@ -263,7 +283,7 @@ class Pauser:
                 if outlook == "blocked" and seen == progress:
                     quiet += 1
                     if quiet >= 3:
-                        return self.why_blocked(pause)
+                        return why_blocked(pause, registry)
                     continue
                 quiet, progress = 0, seen
                 fresh = registry.idle_marks(state)
@@ -274,18 +294,6 @@ class Pauser:
         finally:
             state.waits.remove(wait)
             state.ticks += 1
-
-    def why_blocked(self, pause: Pause) -> str:
-        """Why nobody else can run: `guarded` by what the pausing thread holds, `blocked` by something else, or `alone`."""
-        others = self.registry.others(pause.state)
-        if not others:
-            return "alone"
-        mine = [held.what for held in pause.state.held]
-        for other in others:
-            wanted = wanted_by(other)
-            if any(wanted is one for one in mine):
-                return "guarded"
-        return "blocked"
 
     def changed(self, pause: Pause) -> bool:
         """Whether the pausing thread itself now sees another value at the place, or its test fails now."""
@@ -353,45 +361,19 @@ class Pauser:
         self.events.send("witness", kind="race", steps=steps, tier=split.tier(pause.base, pause.key, pause.old))
 
 
-def guard_of(pause: Pause, registry: Registry) -> dict[str, Any] | None:
-    """What the others wait for that the pausing thread has, else what the text around the statement says."""
-    mine = pause.state.held.copy()
-    for held in reversed(mine):
-        if any(wanted_by(other) is held.what for other in registry.others(pause.state)):
-            path, line = held.place
-            return {
-                "path": path,
-                "line": line,
-                "kind": type(held.what).__name__,
-                "waiting": waiting_for(held.what, registry),
-            }
-    if pause.end == "idle" and pause.split.withs:
-        # A lock made by `_thread.allocate_lock` tells nobody who waits; the text says which one it may be.
-        return {"path": pause.split.path, "line": pause.split.withs[-1], "kind": "raw", "waiting": 0}
-    return None
-
-
-def wanted_by(state: ThreadState) -> object:
-    """The lock or semaphore that a thread waits for, None if it waits for something else."""
-    if not state.waits:
-        return None
-    if state.waits[-1].kind == "lock":
-        return state.waits[-1].what
-    if state.labels and state.labels[0][0] == "Semaphore.acquire":
-        return state.labels[0][1]
-    return None
-
-
-def waiting_for(what: object, registry: Registry) -> int:
-    """How many threads wait for it."""
-    return sum(1 for state in registry.others(None) if wanted_by(state) is what)
-
-
 def cell_of(read: Any) -> int:
     """Tells one variable of a name from another: its closure cell, or the module's namespace."""
     if read is None:
         return 0
     return id(read.__closure__[0]) if read.__closure__ else id(read.__globals__)
+
+
+def quietly(look: Callable[[], Any]) -> Any:
+    """What the program's expression gives; MISSING where it raises."""
+    try:
+        return look()
+    except Exception:  # noqa: BLE001  # a key that is not there yet, an attribute that was deleted
+        return MISSING
 
 
 def release(lock: Any) -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from . import feasible
+from .acts import act_of, asked_about, is_early_exit, rest_of_block, tested_place
 from .source import (
     STORES,
     TESTS,
@@ -49,6 +50,8 @@ class Split:
     fall_through: bool = False
     body: list[ast.stmt] = field(default_factory=list)
     """What the test guards, as it was before anything was split."""
+    act: ast.stmt | None = None
+    """The statement that relies on the answer of the test; None if it is not in this function."""
 
     def tier(self, base: Any, key: Any, old: Any) -> str:
         """Whether this interpreter can switch threads inside the window by itself."""
@@ -56,7 +59,8 @@ class Split:
             return feasible.HERE
         node = self.node
         if isinstance(node, TESTS):
-            found = feasible.between(self.body, asked_about(node.test))
+            about = asked_about(node.test)
+            found = feasible.switches(node.test) or feasible.between(self.body, ast.unparse(about) if about else "")
         elif isinstance(node, ast.AugAssign):
             found = feasible.switches(node.value)
         else:
@@ -76,17 +80,6 @@ class Split:
     def reread(self, base: Any, key: Any) -> Any:
         """Read the place the ordinary way."""
         return getattr(base, key) if self.kind == "attribute" else base[key]
-
-
-def asked_about(test: ast.expr) -> str:
-    """What a test is about: the container in `k in c`, else the first dotted name."""
-    for node in ast.walk(test):
-        if isinstance(node, ast.Compare) and isinstance(node.ops[0], (ast.In, ast.NotIn)):
-            return ast.unparse(node.comparators[0])
-    for node in ast.walk(test):
-        if isinstance(node, (ast.Attribute, ast.Name, ast.Subscript)):
-            return ast.unparse(node)
-    return ""
 
 
 @dataclass(frozen=True)
@@ -167,6 +160,8 @@ def describe(node: ast.stmt | None, around: Surroundings, path: str, lines: list
             rest = rest_of_block(node, around.parents[node])
             split.fall_through = bool(rest)
             split.body = rest or split.body
+        about = asked_about(node.test)
+        split.act = act_of(split.body, about) if about is not None else None
         return split
     target = target_of(node)
     if target is None:
@@ -187,42 +182,35 @@ def describe_store(node: ast.stmt, target: ast.expr, around: Surroundings, path:
     )  # fmt: skip
 
 
-def is_early_exit(node: ast.stmt) -> bool:
-    """`if k in cache: return cache[k]`: the action is what follows the statement, not its body."""
-    if not isinstance(node, ast.If) or node.orelse or len(node.body) != 1:
-        return False
-    only = node.body[0]
-    if isinstance(only, (ast.Pass, ast.Continue, ast.Break)):
-        return True
-    value = only.value if isinstance(only, ast.Return) else only.exc if isinstance(only, ast.Raise) else node
-    return isinstance(only, ast.Raise) or (
-        isinstance(only, ast.Return) and (value is None or not any(isinstance(n, ast.Call) for n in ast.walk(value)))
-    )
-
-
-def rest_of_block(node: ast.stmt, parent: ast.AST) -> list[ast.stmt]:
-    """The statements after one in its block."""
-    for name in ("body", "orelse", "finalbody"):
-        block = getattr(parent, name, [])
-        if isinstance(block, list) and node in block:
-            return list(block[block.index(node) + 1 :])
-    return []
-
-
 class Splitter(ast.NodeTransformer):
     """Puts the hooks into the chosen statements."""
 
     def __init__(self, splits: Sequence[Split]) -> None:
         self.splits = {split.node: split for split in splits}
+        self.acts = {split.act: split for split in splits if split.act is not None}
 
     def generic_visit(self, node: ast.AST) -> ast.AST:
-        """Visit as always, then wrap what follows an early exit."""
+        """Visit as always, with hooks before acts, then wrap what follows an early exit."""
+        for name in ("body", "orelse", "finalbody"):
+            block = getattr(node, name, None)
+            if isinstance(block, list):
+                setattr(node, name, self.announce_acts(block))
         super().generic_visit(node)
         for name in ("body", "orelse", "finalbody"):
             block = getattr(node, name, None)
             if isinstance(block, list):
                 setattr(node, name, self.wrap_rest(block))
         return node
+
+    def announce_acts(self, block: list[ast.stmt]) -> list[ast.stmt]:
+        """Put "doing" before the statement that relies on a test."""
+        out: list[ast.stmt] = []
+        for statement in block:
+            split = self.acts.get(statement)
+            if split is not None:
+                out += placed([call("doing", split.index)], statement)
+            out.append(statement)
+        return out
 
     def wrap_rest(self, block: list[ast.stmt]) -> list[ast.stmt]:
         """Put what follows an early exit of a block between "act" and "acted"."""
@@ -322,7 +310,9 @@ def reader(target: ast.expr) -> ast.expr:
 def guarded_body(split: Split, test: ast.expr, body: list[ast.stmt], near: ast.stmt) -> list[ast.stmt]:
     """A body that begins with a pause and ends with "acted"."""
     wrapped = ast.Try(body=body, handlers=[], orelse=[], finalbody=[call("acted", split.index)])
-    return placed([call("act", split.index, thunk(test)), wrapped], near)
+    place = tested_place(split.node.test) if split.act is None and isinstance(split.node, TESTS) else None
+    look: ast.expr = thunk(without_walrus(place)) if place is not None else ast.Constant(value=None)
+    return placed([call("act", split.index, thunk(test), look), wrapped], near)
 
 
 def without_walrus(test: ast.expr) -> ast.expr:

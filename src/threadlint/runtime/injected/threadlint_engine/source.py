@@ -105,14 +105,21 @@ class Surroundings:
                         tainted[name] = one
                     else:
                         tainted.pop(name, None)
-            elif isinstance(one, TESTS) and any(
-                tests_place(n, target) or is_name(n, tainted) for n in ast.walk(one.test)
-            ):
-                tests.append(one.test)
+            elif isinstance(one, TESTS) and self.decides(one, node):
+                if any(tests_place(n, target) or is_name(n, tainted) for n in ast.walk(one.test)):
+                    tests.append(one.test)
             elif isinstance(one, ast.Try) and any(node in ast.walk(h) for h in one.handlers):
                 tests.extend(n for part in one.body for n in ast.walk(part) if reads_place(n, target))
         names = [tainted[n.id] for n in ast.walk(value) if isinstance(n, ast.Name) and n.id in tainted]
         return names or tests
+
+    def decides(self, test: ast.stmt, node: ast.stmt) -> bool:
+        """Whether a statement runs only if a test has come out one way: it is inside, or the test leaves before it."""
+        above = list(self.above(node))
+        if test in above:
+            return True
+        leaves = isinstance(getattr(test, "body", [None])[-1], (ast.Return, ast.Raise, ast.Continue, ast.Break))
+        return leaves and self.parents.get(test) in above
 
 
 def target_of(node: ast.stmt) -> ast.expr | None:

@@ -1,0 +1,193 @@
+"""Which lock guards which location, told by how the program uses it: the locks held at most of the accesses.
+
+Guarded-by inference in the manner of SpotBugs' inconsistent synchronisation (Hovemeyer and Pugh, OOPSLA 2004) and of Coverity's "held in three of
+four accesses" (Engler et al., SOSP 2001): a write weighs two, a read one. It needs no thread roots: who owns a lock expects other threads.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from threadlint.facts.model import Call, Ref
+from threadlint.project.entry_locks import OWNED_METHODS, EntryLocks, guard_keys
+from threadlint.project.linker import Links
+from threadlint.project.locks import ANY_LOCK, Step
+from threadlint.project.ownership import Token
+from threadlint.project.sharing import Location, Sharing
+from threadlint.project.things import Cls, Func, Object
+from threadlint.project.thread_roots import Spawn
+from threadlint.project.types import Types
+from threadlint.project.uses import Act, Use, Uses
+
+
+@dataclass(frozen=True, slots=True)
+class GuardedUse:
+    """A use of a location: `held` are the keys of the locks held there, by the function or by all its callers.
+
+    `unsure` where some callers hold a lock and others do not, or where nothing is known of the callers.
+    """
+
+    use: Use
+    location: Location
+    held: frozenset[str]
+    unsure: bool
+    bare: bool = False
+    """unsure, but a call in the project is seen that comes here without any lock"""
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """A location, the lock that guards it (`lock` is its key), and its uses with and without the lock."""
+
+    location: Location
+    lock: str
+    text: str
+    """how the program names the lock"""
+    inside: tuple[GuardedUse, ...]
+    outside: tuple[GuardedUse, ...]
+    unsure: tuple[GuardedUse, ...] = ()
+    """uses that do not count: some callers hold the lock, or only another lock is held"""
+
+    @property
+    def writes(self) -> int:
+        """How many of the accesses under the lock write."""
+        return sum(one.use.act.writes for one in self.inside)
+
+    @property
+    def total(self) -> int:
+        """The number of accesses that count."""
+        return len(self.inside) + len(self.outside)
+
+
+@dataclass(slots=True)
+class Guards:
+    """Finds the guards of a project."""
+
+    links: Links
+    types: Types
+    uses: Uses
+    sharing: Sharing
+    entry: EntryLocks
+    steps: Callable[[Func], list[Step]]
+    spawns: tuple[Spawn, ...]
+
+    def all(self) -> dict[str, Guard]:
+        """The guarded locations, by key."""
+        found: dict[str, Guard] = {}
+        for key, uses in self._candidates().items():
+            guard = self._infer(uses)
+            if guard is not None:
+                found[key] = guard
+        return found
+
+    def _candidates(self) -> dict[str, list[GuardedUse]]:
+        """By location: its uses, for locations that some function changes under a lock."""
+        names: set[str] = set()
+        for func in self.links.ordered():
+            above = self.entry.always.get(func.id, frozenset())
+            steps = self.steps(func)
+            for use in self.uses.of(func):
+                if use.act.writes and (above or guard_keys(steps[use.step].held)):
+                    names.add(_last(use.ref))
+        found: dict[str, list[GuardedUse]] = defaultdict(list)
+        for func in self.links.ordered():
+            if func.is_module or func.id in self.entry.owned:
+                continue
+            mine = [use for use in self.uses.of(func) if _last(use.ref) in names]
+            if not mine:
+                continue
+            binding = default_binding(func, self.types)
+            for use in mine:
+                location = self.sharing.location(use.ref, func, binding)
+                if location is not None and not self.confined(use):
+                    found[location.key].append(self._guarded(use, location))
+        return {key: list(_one_per_line(uses)) for key, uses in found.items()}
+
+    def _guarded(self, use: Use, location: Location) -> GuardedUse:
+        here = guard_keys(self.steps(use.func)[use.step].held)
+        held = here | self.entry.always.get(use.func.id, frozenset())
+        doubtful = self.entry.ever.get(use.func.id, frozenset()) - held
+        nested = bool(use.func.facts.owner)
+        unsure = bool(doubtful) or (nested and not here)
+        return GuardedUse(use, location, held, unsure, unsure and not held and not nested and use.func.id in self.entry.bare)
+
+    def confined(self, use: Use) -> bool:
+        """Whether no other thread can be there: before this function starts the thread, or after it has joined it."""
+        starts = [spawn for spawn in self.spawns if spawn.func is use.func]
+        if starts and all(use.step < spawn.begin for spawn in starts):
+            return True
+        return any(number < use.step for number in self._joins(use.func))
+
+    def _joins(self, func: Func) -> Iterator[int]:
+        for number, step in enumerate(self.steps(func)):
+            node = step.node
+            if (
+                isinstance(node, Call)
+                and isinstance(node.callee, Ref)
+                and node.callee.path[-1:] == ("join",)
+                and not node.args
+                and not node.keywords
+            ):
+                receiver = Ref(node.callee.root, node.callee.name, node.callee.path[:-1], node.callee.owner)
+                if any(isinstance(thing, Object) and self._is_thread(thing) for thing in self.types.of(receiver, func)):
+                    yield number
+
+    def _is_thread(self, thing: Object) -> bool:
+        if isinstance(thing.type, Cls):
+            return self.types.derives(thing.type, ("threading.Thread",))
+        return thing.type == "threading.Thread"
+
+    def _infer(self, uses: list[GuardedUse]) -> Guard | None:
+        locks = {key for one in uses if one.use.act.writes for key in one.held if key != ANY_LOCK}
+        best: Guard | None = None
+        for lock in sorted(locks):
+            inside = tuple(one for one in uses if lock in one.held or ANY_LOCK in one.held)
+            outside = tuple(one for one in uses if not one.held and not one.unsure)
+            unsure = tuple(one for one in uses if one not in inside and one not in outside)
+            guard = Guard(inside[0].location, lock, self._text(lock, inside), inside, outside, unsure)
+            if _believable(guard) and (best is None or _weight(inside) > _weight(best.inside)):
+                best = guard
+        return best
+
+    def _text(self, lock: str, uses: tuple[GuardedUse, ...]) -> str:
+        for one in uses:
+            for held in self.steps(one.use.func)[one.use.step].held:
+                if held.lock.key == lock:
+                    return held.lock.text
+        return lock.rpartition(":")[2]
+
+
+def _one_per_line(uses: list[GuardedUse]) -> Iterator[GuardedUse]:
+    """What is written as one access counts as one: the call `self.rows.values()` and the loop over it, say."""
+    best: dict[tuple[str, int], GuardedUse] = {}
+    for one in uses:
+        place = (one.use.func.id, one.use.span[0])
+        if place not in best or _STRENGTH[one.use.act] > _STRENGTH[best[place].use.act]:
+            best[place] = one
+    yield from best.values()
+
+
+_STRENGTH = {Act.READ: 0, Act.REBIND: 1, Act.REORDER: 2, Act.REMOVE: 2, Act.ADD: 2, Act.ITERATE: 3, Act.UPDATE: 4}
+
+
+def _believable(guard: Guard) -> bool:
+    """At least half of the accesses are under the lock, or they weigh twice as much as the others."""
+    return len(guard.inside) >= len(guard.outside) or _weight(guard.inside) >= 2 * _weight(guard.outside)
+
+
+def _weight(uses: tuple[GuardedUse, ...]) -> int:
+    return sum(2 if one.use.act.writes else 1 for one in uses)
+
+
+def _last(ref: Ref) -> str:
+    return next((step for step in reversed(ref.path) if not step.startswith("[")), ref.name.rpartition(".")[2])
+
+
+def default_binding(func: Func, types: Types) -> dict[str, Token]:
+    """Whose the parameters are when anybody may call the function: `self` is some instance that other threads may have too."""
+    name = types.self_name(func)
+    if not name or func.facts.name in OWNED_METHODS:
+        return {}
+    return {name: Token("self", f"{func.module.name}:{func.facts.cls}")}
