@@ -36,7 +36,7 @@ def _extract(source: Source, module: cst.Module) -> FileFacts:
     bound = bindings(module.body, walrus=":=" in text)
     walk = Walk(positions(module, text), ":=" in text, on_values, on_statements, Frame("", None, bound))
     body = definitions.module(walk, module, _whole(text))
-    said = comments.scan(text)
+    said = comments.scan(text, source.outline)
     return FileFacts(
         (body, *walk.functions),
         tuple(walk.classes),

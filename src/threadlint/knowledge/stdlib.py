@@ -136,6 +136,7 @@ CONSTRUCTORS: dict[str, Starter] = {
 FUNCTIONS: dict[str, Starter] = {
     "_thread.start_new_thread": Starter(0, "", "", 1),
     "asyncio.to_thread": Starter(0, "func"),
+    "concurrent.futures.Future.add_done_callback": Starter(0, "fn"),
 }
 """Functions that run a callable on a thread."""
 

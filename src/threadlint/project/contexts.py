@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from threadlint.facts.model import Call, Ref, Root, Span, Value
 from threadlint.project.locks import ANY_LOCK, Held, Step
-from threadlint.project.ownership import EACH, OWN, Binding, Ownership, Token, varies
+from threadlint.project.ownership import CLOSURE, EACH, OWN, Binding, Ownership, Token, varies
 from threadlint.project.things import ClassThing, Func, FunctionThing
 from threadlint.project.thread_roots import Spawn
 
@@ -21,7 +21,6 @@ MAIN = 1
 """The bit of the main thread (and of whoever calls the project's public functions)."""
 
 _MOST_CONTEXTS = 12
-CLOSURE = "<closure>"
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +175,7 @@ class _Reach:
         skip = 0
         if self.ownership.types.owner(spawn.target.func) is not None and params:
             skip = 1
-            token = self._crossing(spawn, spawn.target.receiver, outer)
+            token = self._receiver(spawn, outer)
             if token is not None:
                 found[params[0].name] = token
         for number, param in enumerate(params[skip:]):
@@ -190,6 +189,12 @@ class _Reach:
         if owner and f"{spawn.target.func.module.name}:{owner}" == spawn.func.id:
             found[CLOSURE] = Token("closure", ",".join(sorted(self._varying(spawn))))
         return tuple(sorted(found.items()))
+
+    def _receiver(self, spawn: Spawn, outer: dict[str, Token]) -> Token | None:
+        if spawn.kind != "framework":
+            return self._crossing(spawn, spawn.target.receiver, outer)
+        cls = self.ownership.types.owner(spawn.target.func)
+        return EACH if spawn.target.receiver is None or cls is None else Token("self", cls.id)
 
     def _varying(self, spawn: Spawn) -> Iterator[str]:
         """The variables of the spawning function that each turn of its loop binds anew."""

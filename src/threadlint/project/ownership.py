@@ -87,7 +87,7 @@ class Ownership:
     def _variable(self, ref: Ref, func: Func, binding: Mapping[str, Token], depth: int) -> Token | None:
         if ref.owner != func.facts.qualname:
             # the outer function's variable: shared only where this function was handed to a thread by it
-            return binding.get("<closure>") and Token("var", f"{func.module.name}:{ref.owner}.{ref.name}")
+            return closure_token(f"{func.module.name}:{ref.owner}.{ref.name}", ref.name, binding)
         bound = binding.get(ref.name)
         if bound is not None:
             return bound
@@ -223,6 +223,20 @@ class Ownership:
 
 def _static(func: Func) -> bool:
     return any(isinstance(d, Ref) and d.name == "staticmethod" for d in func.facts.decorators)
+
+
+CLOSURE = "<closure>"
+"""Stands in a binding where the function was handed to a thread by the function around it: that one's variables are shared then.
+
+The token's `id` lists the variables that each turn of the spawning loop binds anew."""
+
+
+def closure_token(key: str, name: str, binding: Mapping[str, Token]) -> Token | None:
+    """Whose the variable of an outer function is; None where this thread has called the outer function itself."""
+    closure = binding.get(CLOSURE)
+    if closure is None:
+        return None
+    return EACH if name in closure.id.split(",") else Token("var", key)
 
 
 def part(token: Token | None, step: str) -> Token | None:

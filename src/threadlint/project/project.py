@@ -18,6 +18,7 @@ from threadlint.project.call_graph import NamedCalls
 from threadlint.project.contexts import Contexts, reach
 from threadlint.project.entry_locks import EntryLocks, entry_locks
 from threadlint.project.guards import Guard, Guards
+from threadlint.project.framework_roots import FrameworkRoots
 from threadlint.project.implicit import implicit_calls
 from threadlint.project.linker import Links
 from threadlint.project.locks import Flow, Locks, Step
@@ -92,7 +93,8 @@ class Project:
     @cached_property
     def spawns(self) -> tuple[Spawn, ...]:
         """Every place that starts a thread on a function of the project."""
-        return tuple(ThreadRoots(self.links, self.types, self.steps, self.named_calls).all())
+        started = ThreadRoots(self.links, self.types, self.steps, self.named_calls).all()
+        return (*started, *FrameworkRoots(self.links, self.types, self.config.thread_roots).all())
 
     @cached_property
     def contexts(self) -> Contexts:

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 from threadlint.facts.model import Access, Call, Kind, Ref, Root
 from threadlint.knowledge.stdlib import IN_PLACE_ATOMIC
-from threadlint.project.contexts import CLOSURE, MAIN, Context, Contexts
+from threadlint.project.contexts import MAIN, Context, Contexts
 from threadlint.project.linker import absolute
 from threadlint.project.locks import ANY_LOCK, Step, text
-from threadlint.project.ownership import Ownership, Token, part
+from threadlint.project.ownership import Ownership, Token, closure_token, part
 from threadlint.project.things import ClassThing, Cls, Func, Object
 from threadlint.project.thread_roots import Spawn
 from threadlint.project.types import Types
@@ -135,7 +135,7 @@ class Sharing:
         for thread_side, main_side in ((update, other), (other, update)):
             if main_side.roots & MAIN:
                 for spawn in self.contexts.roots(thread_side.roots & ~MAIN):
-                    if self._while_running(spawn, main_side):
+                    if self._while_running(spawn, main_side) or self._from_outside(spawn, main_side):
                         yield Race(update, other, (spawn,), with_main=True)
 
     def _while_running(self, spawn: Spawn, touch: Touch) -> bool:
@@ -149,6 +149,13 @@ class Sharing:
                 return spawn.begin < step and (spawn.end < 0 or step <= spawn.end)
             step = origin.step
         return False
+
+    def _from_outside(self, spawn: Spawn, touch: Touch) -> bool:
+        """Whether a public method of the object that runs the thread updates it: whoever has the object can call that at any time."""
+        entry = self.contexts.chain(touch.context)[-1][0].func
+        if touch.access.kind != Kind.UPDATE or entry is spawn.func or not entry.facts.cls or entry.facts.name.startswith("_"):
+            return False
+        return touch.location.owner.kind in ("self", "part") and self.types.owner(entry) is self.types.owner(spawn.func)
 
     def _overlap(self, one: Spawn, other: Spawn) -> bool:
         """Whether threads of two places can run at once: unless one function starts the second after it has joined the first."""
@@ -218,8 +225,8 @@ class Sharing:
         if ref.root == Root.VAR:
             key = f"{func.module.name}:{ref.owner}.{ref.name}"
             if ref.owner != func.facts.qualname:
-                closure = binding.get(CLOSURE)
-                return Location(key, Token("var", key), text(ref)) if closure is not None else None
+                token = closure_token(key, ref.name, binding)
+                return Location(key, token, text(ref)) if token is not None and token.shared else None
             if ref.name in func.facts.captured:
                 return Location(key, Token("var", key), text(ref))
         return None

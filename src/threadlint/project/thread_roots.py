@@ -52,11 +52,19 @@ class Spawn:
     """that there are several is only likely: the function that starts them can be called again before they end"""
     changing: frozenset[str] = frozenset()
     """parameters of `func` that are another object in each of several calls"""
+    note: str = ""
+    """who runs the target, where it is not the program's own code"""
 
     @property
     def span(self) -> Span:
         """Where the callable is handed over."""
         return self.call.span
+
+    @property
+    def story(self) -> str:
+        """How the root is told in messages."""
+        again = ", several at a time" if self.many and not self.note else ""
+        return f"`{self.target.func.name}` is {self.verb} here{again}" if not self.note else f"{self.note}: `{self.target.func.name}`"
 
     @property
     def verb(self) -> str:

@@ -8,7 +8,6 @@ from threadlint.facts.model import Access
 from threadlint.findings import Builds, Confidence, Oracle, Problem, Related, Severity
 from threadlint.project.project import Project
 from threadlint.project.sharing import Race
-from threadlint.project.thread_roots import Spawn
 from threadlint.rules.rule import rule
 
 
@@ -88,7 +87,7 @@ def _problem(project: Project, race: Race) -> Problem:
         related.append(Related(site, f"also {_does(second.access)} here {_held(project, race)}"))
     elif access.read is not None and access.form == "carried":
         related.append(Related(project.site(first.func, access.read), "the old value is read here"))
-    related += [Related(project.site(spawn.func, spawn.span), _root(spawn)) for spawn in race.roots[:2]]
+    related += [Related(project.site(spawn.func, spawn.span), spawn.story) for spawn in race.roots[:2]]
     if window:
         tail = "updates can be lost"
     else:
@@ -100,11 +99,17 @@ def _problem(project: Project, race: Race) -> Problem:
         f"`{name}` is read, changed and written back by {who} {lock}; {tail}",
         tuple(related),
         Confidence.MEDIUM if race.with_main or any(spawn.assumed for spawn in race.roots) else Confidence.HIGH,
-        Severity.ERROR if window or project.config.free_threaded else Severity.WARNING,
+        Severity.ERROR if window or _without_gil(project) else Severity.WARNING,
         Builds.EVERY if window else Builds.FREE_THREADED,
         tuple(partners),
         _why(project, race),
     )
+
+
+def _without_gil(project: Project) -> bool:
+    """Whether the code is meant for builds that can switch threads between any two bytecodes: free-threaded ones, and Python 3.9 and older."""
+    target = project.config.target_version
+    return project.config.free_threaded or (target is not None and target < (3, 10))
 
 
 def _does(access: Access) -> str:
@@ -121,17 +126,12 @@ def _names(project: Project, keys: frozenset[str]) -> str:
     return ", ".join(f"`{project.lock_text(key)}`" for key in sorted(keys))
 
 
-def _root(spawn: Spawn) -> str:
-    again = ", several at a time" if spawn.many else ""
-    return f"`{spawn.target.func.name}` is {spawn.verb} here{again}"
-
-
 def _why(project: Project, race: Race) -> tuple[Related, ...]:
     steps: list[Related] = []
     for touch in dict.fromkeys((race.first, race.second)):
         for context, origin in reversed(project.contexts.chain(touch.context)):
             if origin.spawn is not None:
-                steps.append(Related(project.site(origin.spawn.func, origin.spawn.span), _root(origin.spawn)))
+                steps.append(Related(project.site(origin.spawn.func, origin.spawn.span), origin.spawn.story))
             elif origin.context is not None and origin.span is not None:
                 steps.append(Related(project.site(origin.context.func, origin.span), f"calls `{context.func.name}`"))
         steps.append(
