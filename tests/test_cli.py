@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
@@ -13,6 +14,7 @@ from click import BadParameter
 from support import RACE, RACE_LINE, ROOT
 from threadlint import __version__, engine
 from threadlint.cli import main
+from threadlint.cli.progress import progress
 from threadlint.report import Format
 
 AT = f":{RACE_LINE}:9: TL101 "
@@ -290,6 +292,30 @@ def test_whatever_ends_a_run_early_is_said_in_one_line(monkeypatch, capsys, rais
     stderr = capsys.readouterr().err
     assert said in stderr
     assert "Traceback" not in stderr
+
+
+class Terminal(io.StringIO):
+    """A stream that says it is a terminal."""
+
+    def isatty(self):
+        return True
+
+
+@pytest.mark.parametrize(("patience", "shown"), [(0.0, True), (3600.0, False)])
+def test_progress_is_shown_on_a_terminal_when_a_run_takes_long_and_is_wiped_out(monkeypatch, patience, shown):
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setattr("threadlint.cli.progress.PATIENCE", patience)
+    with progress() as tell:
+        tell(3, 9)
+    assert ("reading files: 3 of 9" in terminal.getvalue()) == shown
+    assert terminal.getvalue() == "" or terminal.getvalue().endswith("\r\x1b[K")
+
+
+def test_progress_is_not_shown_elsewhere(monkeypatch):
+    monkeypatch.setattr(sys, "stderr", io.StringIO())
+    with progress() as tell:
+        assert tell is None
 
 
 def test_explain_prints_the_page_in_the_docs(folder):

@@ -1,4 +1,4 @@
-"""The documentation says what the program does: generated parts, options, keys, links, and the session shown."""
+"""The documentation says what the program does: generated parts, options, keys, links, and the output shown."""
 
 from __future__ import annotations
 
@@ -81,9 +81,9 @@ def test_links_lead_somewhere(path: Path):
     assert [link for link in links if "://" not in link and not (path.parent / link).exists()] == []
 
 
-def test_the_session_in_the_readme_is_real(monkeypatch):
+def test_the_output_in_the_readme_is_real(monkeypatch):
     monkeypatch.chdir(ROOT)
-    block = re.search(r"<!-- session: check -->\n```console\n\$ (.+)\n([\s\S]*?)```", README)
+    block = re.search(r"<!-- output: check -->\n```console\n\$ (.+)\n([\s\S]*?)```", README)
     program, *args = shlex.split(block[1])
     assert program == "threadlint"
     result = CliRunner().invoke(threadlint, args)
@@ -93,7 +93,7 @@ def test_the_session_in_the_readme_is_real(monkeypatch):
 
 def test_the_confirmation_in_the_readme_is_real(monkeypatch):
     monkeypatch.chdir(ROOT)
-    block = re.search(r"<!-- session: confirm -->\n```console\n\$ threadlint (.+)\n(.+)\n", README)
+    block = re.search(r"<!-- output: confirm -->\n```console\n\$ threadlint (.+)\n(.+)\n", README)
     result = CliRunner().invoke(threadlint, shlex.split(block[1]))
     assert result.exit_code == 1
     # Which values are lost differs from run to run, and where it can happen from interpreter to interpreter.

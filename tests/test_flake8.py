@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from argparse import Namespace
 
 import pytest
 
 from support import RACE, RACE_LINE
+from threadlint.config import Config
+from threadlint.flake8_plugin import with_flake8
 
 pytest.importorskip("flake8")
 
@@ -89,6 +92,15 @@ def test_the_configuration_of_threadlint_holds(project):
 def test_a_bad_configuration_is_shown(project):
     project.write({"pyproject.toml": "[tool.threadlint]\nselekt = []\n"})
     assert flake8(project, "--select=TL", "race.py") == [("race.py", 1, 1, "TL000")]
+
+
+@pytest.mark.parametrize(
+    ("named", "added"), [("TL", ()), ("TL2", ("TL2",)), ("TL209", ("TL209",)), ("E501", ()), (None, ())]
+)
+def test_rules_that_are_off_by_default_run_when_flake8_names_them(named, added):
+    for option in ("select", "extend_select", "enable_extensions"):
+        config = with_flake8(Config(extend_select=("TL101",)), Namespace(**{option: named and [named]}))
+        assert config.extend_select == ("TL101", *added)
 
 
 def test_syntax_errors_are_left_to_flake8(project):

@@ -80,11 +80,14 @@ class Plugin:
 
 
 def with_flake8(config: Config, options: argparse.Namespace) -> Config:
-    """`config` with the rules that flake8's options name, among them rules that are off by default."""
+    """`config` with the rules that flake8's options name, among them rules that are off by default.
+
+    `TL` alone only says that the plugin is wanted, as other plugins with rules that are off by default have it.
+    """
     named: list[str] = []
     for option in ("select", "extend_select", "enable_extensions"):
         given: Iterable[str] | None = getattr(options, option, None)
-        named += [code for code in given or () if code.startswith(PREFIX)]
+        named += [code for code in given or () if code.startswith(PREFIX) and code != PREFIX]
     return replace(config, extend_select=config.extend_select + tuple(named)) if named else config
 
 

@@ -8,22 +8,57 @@ from __future__ import annotations
 import json
 
 import pytest
-from conftest import CASES, flagged
 
+from conftest import CASES, flagged
 from threadlint.runtime.confirm import attempt
 from threadlint.runtime.trial import Options, Program
 from threadlint.runtime.verdict import Tier
 
 EXPECTED = json.loads((CASES / "expected.json").read_text(encoding="utf-8"))
-SAMPLE = (
-    "a01_seed a05_nonlocal a06_check_then_act a08_indirect_method a09_assign_form a10_two_statement_rmw a16_property "
-    "a21_early_return d01_self_deadlock d02_abba d04_philosophers3 d05_condition_self d06_event_never_set e01_barrier "
-    "e02_semaphore_leak f01_discarded_fails f02_discarded_inject l01_leak_raise l02_leak_inject n01_gate_lock n03_timeout "
-    "n05_lock_as_signal n12_pool_ok n20_result_checked n21_callback_checks n30_async_lock_ok p01_pool_self "
-    "q01_missing_task_done q03_inject q04_finally_ok s03_rlock s06_one_worker s08_thread_local s09_per_instance "
-    "s10_semaphore_mutex s11_double_checked s24_double_checked_outer s14_inplace_list y01_time_sleep_in_async "
-    "y02_never_awaited y03_rmw_across_await y09_no_suspend"
-).split()
+SAMPLE = [
+    "a01_seed",
+    "a05_nonlocal",
+    "a06_check_then_act",
+    "a08_indirect_method",
+    "a09_assign_form",
+    "a10_two_statement_rmw",
+    "a16_property",
+    "a21_early_return",
+    "d01_self_deadlock",
+    "d02_abba",
+    "d04_philosophers3",
+    "d05_condition_self",
+    "d06_event_never_set",
+    "e01_barrier",
+    "e02_semaphore_leak",
+    "f01_discarded_fails",
+    "f02_discarded_inject",
+    "l01_leak_raise",
+    "l02_leak_inject",
+    "n01_gate_lock",
+    "n03_timeout",
+    "n05_lock_as_signal",
+    "n12_pool_ok",
+    "n20_result_checked",
+    "n21_callback_checks",
+    "n30_async_lock_ok",
+    "p01_pool_self",
+    "q01_missing_task_done",
+    "q03_inject",
+    "q04_finally_ok",
+    "s03_rlock",
+    "s06_one_worker",
+    "s08_thread_local",
+    "s09_per_instance",
+    "s10_semaphore_mutex",
+    "s11_double_checked",
+    "s24_double_checked_outer",
+    "s14_inplace_list",
+    "y01_time_sleep_in_async",
+    "y02_never_awaited",
+    "y03_rmw_across_await",
+    "y09_no_suspend",
+]
 
 
 @pytest.mark.parametrize("name", SAMPLE)

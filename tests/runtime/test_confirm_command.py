@@ -6,8 +6,8 @@ import json
 
 import pytest
 from click.testing import CliRunner
-from conftest import CASES
 
+from conftest import CASES
 from threadlint.cli.confirm import confirm
 
 KEYS = ["path", "line", "code", "verdict", "kind", "evidence", "runs", "seconds"]
@@ -52,7 +52,10 @@ def test_what_is_guarded_exits_with_0_and_has_no_kind():
         ([f"{CASES / 'a03_attr_once.py'}:999", "--as", "TL101"], "there is no such line; the file has"),
         ([CASES / "a03_attr_once.py", "--as", "TL101"], "--as needs a line"),
         ([f"{CASES / 'a03_attr_once.py'}:6", "--as", "TL1O1"], "unknown code `TL1O1`; did you mean `TL101`"),
-        ([f"{CASES / 'a03_attr_once.py'}:6", "--as", "TL101", "--python", "no-such-python"], "`no-such-python` cannot be started"),
+        (
+            [f"{CASES / 'a03_attr_once.py'}:6", "--as", "TL101", "--python", "no-such-python"],
+            "`no-such-python` cannot be started",
+        ),
         ([f"{CASES / 'a03_attr_once.py'}:6", "--as", "TL101", "--python", "/bin/echo"], "is not a Python interpreter"),
         ([f"{CASES / 'a03_attr_once.py'}:6", "--as", "TL101", "--timeout", "soon"], "'soon' is not a valid float"),
     ],

@@ -73,14 +73,19 @@ def test_a_line_of_the_test_module_itself_can_be_tried(project):
 
 
 @pytest.mark.parametrize("words", ["main.py", "-m main", "-W ignore main.py 1 2"])
-def test_a_script_behind_a_command(project, bench, words):
-    path = bench.write("import sys\nfrom test_count import run\nn = 0\ndef add():\n    global n\n    n += 1\nrun(add)\n", "main.py")
+@pytest.mark.usefixtures("project")
+def test_a_script_behind_a_command(bench, words):
+    path = bench.write(
+        "import sys\nfrom test_count import run\nn = 0\ndef add():\n    global n\n    n += 1\nrun(add)\n", "main.py"
+    )
     verdict = attempt(Program(command=f"{bench.python} {words}"), update(path, 6), Options(bench.python))
     assert verdict.tier is Tier.CONFIRMED
 
 
 def test_a_command_that_is_not_there(project):
-    verdict = attempt(Program(command="there-is-no-such-command x"), update(project / "count.py", 5), Options(sys.executable))
+    verdict = attempt(
+        Program(command="there-is-no-such-command x"), update(project / "count.py", 5), Options(sys.executable)
+    )
     assert verdict.tier is Tier.CANNOT_RUN
     assert "there-is-no-such-command" in verdict.verdict
 

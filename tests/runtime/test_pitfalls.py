@@ -10,8 +10,8 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import CASES
 
+from conftest import CASES
 from threadlint.runtime import host
 from threadlint.runtime.verdict import Tier
 
@@ -92,7 +92,8 @@ def test_reading_again_calls_no_property_and_fills_no_defaultdict(bench):
 def test_making_a_lock_runs_no_code_of_the_program(try_program):
     verdict = try_program(
         "import threading\nfrom collections import defaultdict\nlocks = defaultdict(threading.RLock)\nn = 0\n"
-        "def work():\n    global n\n    for _ in range(50):\n        with locks['k']:\n            n += 1  # FLAG\n" + START
+        "def work():\n    global n\n    for _ in range(50):\n        with locks['k']:\n            n += 1  # FLAG\n"
+        + START
     )
     assert verdict.tier is Tier.NOT_CONFIRMED
     assert "guarded by `with locks['k']:`" in verdict.verdict
@@ -241,7 +242,14 @@ def test_elsewhere_than_on_linux_nothing_is_swept_and_nothing_breaks(monkeypatch
     assert host.group_options() == {"start_new_session": True}
 
 
-PROGRAMS = ["n06_consistent_order", "n10_queue_ok", "n12_pool_ok", "n30_async_lock_ok", "s04_condition", "s21_cond_turns"]
+PROGRAMS = [
+    "n06_consistent_order",
+    "n10_queue_ok",
+    "n12_pool_ok",
+    "n30_async_lock_ok",
+    "s04_condition",
+    "s21_cond_turns",
+]
 
 
 @pytest.mark.parametrize("name", PROGRAMS)

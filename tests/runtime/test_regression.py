@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import CASES, flagged
 
+from conftest import CASES, flagged
 from threadlint.runtime.confirm import attempt
 from threadlint.runtime.regression import regression_test
 from threadlint.runtime.trial import Options, Program
@@ -21,8 +21,10 @@ MENDED = {
     ),
     ("a21_early_return", "TL104"): (
         "        if cls.inst is not None:  # FLAG\n            return cls.inst\n        cls.inst = cls()\n        return cls.inst",
-        "        with lock:\n            if cls.inst is not None:\n                return cls.inst\n"
-        "            cls.inst = cls()\n            return cls.inst",
+        (
+            "        with lock:\n            if cls.inst is not None:\n                return cls.inst\n"
+            "            cls.inst = cls()\n            return cls.inst"
+        ),
     ),
     ("f01_discarded_fails", "TL301"): ("        ex.submit(work, i)", "        ex.submit(work, i).result()"),
     ("f02_discarded_inject", "TL301"): ("        ex.submit(work, i)", "        ex.submit(work, i).result()"),

@@ -5,7 +5,9 @@ Source: the library reference, "Built-in types" and "collections", and its page 
 
 from __future__ import annotations
 
-ADDING = frozenset({"append", "appendleft", "add", "insert", "extend", "extendleft", "setdefault", "update", "__setitem__"})
+ADDING = frozenset(
+    {"append", "appendleft", "add", "insert", "extend", "extendleft", "setdefault", "update", "__setitem__"}
+)
 """Methods that can make a container larger."""
 
 REMOVING = frozenset({"pop", "popleft", "popitem", "remove", "discard", "clear", "__delitem__"})
@@ -13,7 +15,9 @@ REMOVING = frozenset({"pop", "popleft", "popitem", "remove", "discard", "clear",
 
 REORDERING = frozenset({"sort", "reverse", "rotate", "move_to_end"})
 
-VIEWS = frozenset({"keys", "values", "items", "iterkeys", "itervalues", "iteritems", "viewkeys", "viewvalues", "viewitems"})
+VIEWS = frozenset(
+    {"keys", "values", "items", "iterkeys", "itervalues", "iteritems", "viewkeys", "viewvalues", "viewitems"}
+)
 """Methods whose result is the container itself seen another way; going through it goes through the container."""
 
 LAZY = frozenset(

@@ -159,6 +159,15 @@ POOL_METHODS: dict[str, Starter] = {
 LOOP_TYPES = frozenset({"asyncio.AbstractEventLoop", "asyncio.BaseEventLoop", "asyncio.events.AbstractEventLoop"})
 LOOP_GETTERS = frozenset({"asyncio.get_running_loop", "asyncio.get_event_loop", "asyncio.new_event_loop"})
 
+CALLBACKS: dict[str, int] = {
+    "concurrent.futures.Future.add_done_callback": 0,
+    "asyncio.Future.add_done_callback": 0,
+    "asyncio.Task.add_done_callback": 0,
+    **{f"{loop}.{method}": 0 for loop in sorted(LOOP_TYPES) for method in ("call_soon", "call_soon_threadsafe")},
+    **{f"{loop}.{method}": 1 for loop in sorted(LOOP_TYPES) for method in ("call_later", "call_at")},
+}
+"""Methods that take a function to be run later, once, and the position of the function."""
+
 IN_PLACE_ATOMIC: dict[str, frozenset[str]] = {
     "list": frozenset({"+="}),
     "set": frozenset({"|=", "&=", "-=", "^="}),

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from threadlint.facts.model import Call, Const, If, Jump, Node, Param, Ref, Root, Span, Value, With
+from threadlint.facts.model import Call, Const, If, Jump, Param, Ref, Root, Span, Value, With
+from threadlint.project.flow import decorated
 from threadlint.project.locks import Lock, Locks, Step
+from threadlint.project.substitution import substitute
 from threadlint.project.things import ClassThing, Func, FunctionThing
-from threadlint.project.types import argument
 
 _DEEP = 12
 _MOST = 60
@@ -49,6 +50,8 @@ class Acquires:
         self._answers[func.id] = ()
         found: dict[tuple[str, Value | None], Acquire] = {}
         after: list[tuple[object, ...]] = []
+        for held in decorated(self.locks, func):
+            found[held.lock.key, held.value] = Acquire(held.lock, held.value, func, held.span)
         for step in self.steps(func):
             if _leaves_when_told(step, func):
                 after.append(step.context)
@@ -76,7 +79,7 @@ class Acquires:
         ):
             receiver = Ref(node.callee.root, node.callee.name, node.callee.path[:-1], node.callee.owner)
             lock = self.locks.of(receiver, func)
-            if lock is not None:
+            if lock is not None and (lock.kind.world != "tasks" or node.use.startswith("awaited")):
                 yield Acquire(lock, receiver, func, node.span)
 
     def called(self, func: Func, step: Step, depth: int = 0) -> Iterator[Acquire]:
@@ -89,25 +92,6 @@ class Acquires:
                 for inner in self.of(thing.func, depth + 1):
                     value = substitute(inner.value, thing, node, func)
                     yield Acquire(inner.lock, value, inner.func, inner.span, ((func, node.span), *inner.chain))
-
-
-def substitute(value: Value | None, target: FunctionThing, call: Call, caller: Func) -> Value | None:
-    """The callee's value as the caller would name it: globals as they are, parameters by what they are given."""
-    if not isinstance(value, Ref):
-        return None
-    if value.root != Root.VAR:
-        return value if target.func.module is caller.module or value.root == Root.IMPORT else None
-    if value.owner != target.func.facts.qualname:
-        return value
-    params = target.func.facts.params
-    number = next((n for n, param in enumerate(params) if param.name == value.name), None)
-    if number is None:
-        return None
-    bound = bool(target.func.facts.cls) and target.receiver is not None
-    given = target.receiver if bound and number == 0 else argument(call, number - (1 if bound else 0), value.name)
-    if not isinstance(given, Ref):
-        return None
-    return Ref(given.root, given.name, (*given.path, *value.path), given.owner)
 
 
 def _waits(call: Call) -> bool:
@@ -159,6 +143,3 @@ def _mentions(node: If, names: set[str], func: Func) -> bool:
             todo.extend(getattr(value, name, ()))
         todo.extend(part for name in ("left", "right") if (part := getattr(value, name, None)) is not None)
     return False
-
-
-__all__ = ["Acquire", "Acquires", "Node", "substitute"]

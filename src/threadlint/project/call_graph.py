@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from threadlint.facts.model import Call, Many, Ref, Root, Value
-from threadlint.knowledge.stdlib import CONSTRUCTORS, EXECUTOR_METHODS, POOL_METHODS
+from threadlint.knowledge.stdlib import CONSTRUCTORS, EXECUTOR_METHODS, FUNCTIONS, POOL_METHODS
 from threadlint.project.linker import Links, absolute
 from threadlint.project.things import Func
 
@@ -92,6 +92,7 @@ def _handed_over(call: Call) -> tuple[Value, Call] | None:
         return None
     last = callee.path[-1] if callee.path else callee.name.rpartition(".")[2]
     starter = next((s for name, s in CONSTRUCTORS.items() if name.rpartition(".")[2] == last), None)
+    starter = starter or next((s for name, s in FUNCTIONS.items() if name.rpartition(".")[2] == last), None)
     starter = starter or EXECUTOR_METHODS.get(last) or POOL_METHODS.get(last)
     if last in ("run_in_executor", "call_soon_threadsafe", "to_thread", "partial"):
         skip = 1 if last == "run_in_executor" else 0

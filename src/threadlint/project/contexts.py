@@ -198,8 +198,9 @@ class _Reach:
 
     def _varying(self, spawn: Spawn) -> Iterator[str]:
         """The variables of the spawning function that each turn of its loop binds anew."""
+        again = spawn.many and not spawn.loops and not spawn.distinct and not spawn.func.is_module
         for name in spawn.func.facts.captured:
-            if varies(
+            if again or varies(
                 Ref(Root.VAR, name, (), spawn.func.facts.qualname), spawn.func, spawn.loops, self.ownership.types
             ):
                 yield name
@@ -219,6 +220,9 @@ class _Reach:
         token = self.ownership.of(value, spawn.func, outer)
         if token is not None and token.shared:
             return token
+        if spawn.many and not spawn.loops and not spawn.distinct:
+            # there are several because the spawning function is called several times: each call has variables of its own
+            return EACH
         if isinstance(value, Ref) and value.root == Root.VAR:
             # the same object for every thread of this place: whatever the variable holds
             return Token("var", f"{spawn.func.id}.{'.'.join((value.name, *value.path))}")

@@ -63,7 +63,7 @@ def entry_locks(
     links: Links,
     types: Types,
     steps: Callable[[Func], list[Step]],
-    callees: Callable[[Func, Call], tuple[FunctionThing | ClassThing, ...]],
+    calls: Callable[[Func, Step], tuple[tuple[FunctionThing | ClassThing, Call], ...]],
     assumed: Callable[[Func], bool],
 ) -> EntryLocks:
     """Find the fixed point. `assumed` says of a function that its name or a comment says that its caller holds a lock."""
@@ -72,16 +72,10 @@ def entry_locks(
     handlers: set[str] = set()
     for func in links.ordered():
         for step in steps(func):
-            node = step.node
-            if not isinstance(node, Call):
-                continue
-            held = guard_keys(step.held)
-            for thing in callees(func, node):
+            for thing, _ in calls(func, step):
                 if isinstance(thing, FunctionThing):
-                    sites[thing.func.id].append((func.id, held))
-            if isinstance(node.callee, Ref) and (node.callee.name, *node.callee.path)[-1].endswith("register_at_fork"):
-                for _, value in node.keywords:
-                    handlers.update(thing.func.id for thing in types.functions(value, func))
+                    sites[thing.func.id].append((func.id, guard_keys(step.held)))
+            handlers.update(_fork_handlers(step, func, types))
     inherits = {
         func.id
         for func in links.ordered()
@@ -102,6 +96,18 @@ def entry_locks(
         if not held and not always.get(caller) and caller not in outside
     }
     return EntryLocks(always, _ever(sites, fixed), frozenset(bare), outside)
+
+
+def _fork_handlers(step: Step, func: Func, types: Types) -> Iterator[str]:
+    """What is given to `os.register_at_fork`: it runs while no other thread does."""
+    node = step.node
+    if (
+        isinstance(node, Call)
+        and isinstance(node.callee, Ref)
+        and (node.callee.name, *node.callee.path)[-1].endswith("register_at_fork")
+    ):
+        for _, value in node.keywords:
+            yield from (thing.func.id for thing in types.functions(value, func))
 
 
 def _always(

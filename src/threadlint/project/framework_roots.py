@@ -7,12 +7,20 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from threadlint.facts.model import Call, Ref, Root
-from threadlint.knowledge.frameworks import DECLARED, DECORATORS, HANDLER, HANDLERS, METHODS, ROUTES, THREADING_SERVERS, Runner
+from threadlint.knowledge.frameworks import (
+    DECLARED,
+    DECORATORS,
+    HANDLER,
+    HANDLERS,
+    METHODS,
+    ROUTES,
+    THREADING_SERVERS,
+    Runner,
+)
 from threadlint.project.linker import Links
-from threadlint.project.thread_roots import Spawn
 from threadlint.project.things import Cls, External, Func, FunctionThing
+from threadlint.project.thread_roots import Spawn
 from threadlint.project.types import Types
-
 
 _NEVER = 1 << 30
 """A step that no function has: a module's body is done before the framework begins."""

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from threadlint.facts.model import Call, Ref
+from threadlint.facts.model import Call, Loop, Ref, walk
 from threadlint.project.entry_locks import OWNED_METHODS, EntryLocks, guard_keys
 from threadlint.project.linker import Links
 from threadlint.project.locks import ANY_LOCK, Step
@@ -72,6 +72,7 @@ class Guards:
     entry: EntryLocks
     steps: Callable[[Func], list[Step]]
     spawns: tuple[Spawn, ...]
+    _texts: dict[str, str] = field(default_factory=dict)
 
     def all(self) -> dict[str, Guard]:
         """The guarded locations, by key."""
@@ -111,25 +112,32 @@ class Guards:
         doubtful = self.entry.ever.get(use.func.id, frozenset()) - held
         nested = bool(use.func.facts.owner)
         unsure = bool(doubtful) or (nested and not here)
-        return GuardedUse(use, location, held, unsure, unsure and not held and not nested and use.func.id in self.entry.bare)
+        return GuardedUse(
+            use, location, held, unsure, unsure and not held and not nested and use.func.id in self.entry.bare
+        )
 
     def confined(self, use: Use) -> bool:
         """Whether no other thread can be there: before this function starts the thread, or after it has joined it."""
         starts = [spawn for spawn in self.spawns if spawn.func is use.func]
         if starts and all(use.step < spawn.begin for spawn in starts):
             return True
-        return any(number < use.step for number in self._joins(use.func))
+        return any(number < use.step for number in self._joins(use.func)) or self._joins_items(use)
+
+    def _joins_items(self, use: Use) -> bool:
+        """`for thread in self.threads: thread.join()` belongs to the end, when no more are added."""
+        loop = self.steps(use.func)[use.step].node
+        return isinstance(loop, Loop) and any(
+            isinstance(node, Call)
+            and isinstance(node.callee, Ref)
+            and node.callee.path == ("join",)
+            and any(node.callee.name == target.name for target in loop.targets)
+            for node in walk(loop.body)
+        )
 
     def _joins(self, func: Func) -> Iterator[int]:
         for number, step in enumerate(self.steps(func)):
             node = step.node
-            if (
-                isinstance(node, Call)
-                and isinstance(node.callee, Ref)
-                and node.callee.path[-1:] == ("join",)
-                and not node.args
-                and not node.keywords
-            ):
+            if isinstance(node, Call) and isinstance(node.callee, Ref) and node.callee.path[-1:] == ("join",):
                 receiver = Ref(node.callee.root, node.callee.name, node.callee.path[:-1], node.callee.owner)
                 if any(isinstance(thing, Object) and self._is_thread(thing) for thing in self.types.of(receiver, func)):
                     yield number
@@ -146,17 +154,18 @@ class Guards:
             inside = tuple(one for one in uses if lock in one.held or ANY_LOCK in one.held)
             outside = tuple(one for one in uses if not one.held and not one.unsure)
             unsure = tuple(one for one in uses if one not in inside and one not in outside)
-            guard = Guard(inside[0].location, lock, self._text(lock, inside), inside, outside, unsure)
+            guard = Guard(inside[0].location, lock, self._text(lock), inside, outside, unsure)
             if _believable(guard) and (best is None or _weight(inside) > _weight(best.inside)):
                 best = guard
         return best
 
-    def _text(self, lock: str, uses: tuple[GuardedUse, ...]) -> str:
-        for one in uses:
-            for held in self.steps(one.use.func)[one.use.step].held:
-                if held.lock.key == lock:
-                    return held.lock.text
-        return lock.rpartition(":")[2]
+    def _text(self, lock: str) -> str:
+        if not self._texts:
+            for func in self.links.ordered():
+                for step in self.steps(func):
+                    for held in step.held:
+                        self._texts.setdefault(held.lock.key, held.lock.text)
+        return self._texts.get(lock, lock.rpartition(":")[2])
 
 
 def _one_per_line(uses: list[GuardedUse]) -> Iterator[GuardedUse]:
@@ -173,8 +182,9 @@ _STRENGTH = {Act.READ: 0, Act.REBIND: 1, Act.REORDER: 2, Act.REMOVE: 2, Act.ADD:
 
 
 def _believable(guard: Guard) -> bool:
-    """At least half of the accesses are under the lock, or they weigh twice as much as the others."""
-    return len(guard.inside) >= len(guard.outside) or _weight(guard.inside) >= 2 * _weight(guard.outside)
+    """At least half of the accesses are under the lock, or they weigh twice as much as the others; one access alone says nothing."""
+    balance = _weight(guard.inside) >= 2 * _weight(guard.outside)
+    return len(guard.inside) > 1 and (balance or len(guard.inside) >= len(guard.outside))
 
 
 def _weight(uses: tuple[GuardedUse, ...]) -> int:

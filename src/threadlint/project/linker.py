@@ -31,6 +31,8 @@ class Links:
     """calls that put an item into a container: by the last name before the method"""
     calls: dict[str, dict[int, Call]] = field(default_factory=dict)
     """calls by function id and number"""
+    inner: dict[str, list[Func]] = field(default_factory=lambda: defaultdict(list))
+    """functions by the id of the function that they are defined in"""
     looped: dict[str, set[int]] = field(default_factory=dict)
     """numbers of the calls that stand in a loop, by function id"""
     methods: dict[str, dict[str, Func]] = field(default_factory=lambda: defaultdict(dict))
@@ -56,6 +58,8 @@ def link(files: Sequence[tuple[str, str, FileFacts]]) -> Links:
         for function in facts.functions:
             func = Func(module, function, f"{unique}:{function.qualname}")
             links.funcs[func.id] = func
+            if function.owner:
+                links.inner[f"{unique}:{function.owner}"].append(func)
             if function.cls:
                 methods = f"{unique}:{function.cls}"
                 links.methods[methods][function.name] = func

@@ -1,26 +1,10 @@
-"""Which lock a value is: identity, kind and re-entrancy; and which locks are held at each step of a function."""
+"""Which lock a value is: identity, kind and re-entrancy."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from threadlint.facts.model import (
-    Assert,
-    Call,
-    Const,
-    If,
-    Jump,
-    Logic,
-    Loop,
-    Match,
-    Node,
-    Ref,
-    Root,
-    Span,
-    Try,
-    Value,
-    With,
-)
+from threadlint.facts.model import Const, Loop, Node, Ref, Root, Span, Value
 from threadlint.knowledge.stdlib import LOCKISH_NAMES, LOCKS, SAME_ON_ENTER, LockType
 from threadlint.project.linker import absolute
 from threadlint.project.things import Cls, Func, Object
@@ -65,6 +49,14 @@ class Held:
 
 
 @dataclass(frozen=True, slots=True)
+class Effects:
+    """What calling a function does to the caller's lockset: locks that it leaves held, keys of locks that it releases."""
+
+    taken: tuple[Held, ...] = ()
+    freed: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class Step:
     """A node of a function with the locks held there, and the control nodes around it, outermost first."""
 
@@ -97,6 +89,10 @@ class Locks:
     """Questions about locks."""
 
     types: Types
+    effects: dict[str, Effects] = field(default_factory=dict)
+    yields: dict[str, tuple[Held, ...]] = field(default_factory=dict)
+    wraps: dict[str, tuple[Held, ...]] = field(default_factory=dict)
+    """answers of `threadlint.project.flow`, by function id"""
     _answers: dict[tuple[str, Value], Lock | None] = field(default_factory=dict)
 
     def of(self, value: Value | None, func: Func) -> Lock | None:
@@ -186,219 +182,3 @@ def _permits(thing: Object) -> int:
     if thing.call is not None and value is None and not thing.call.starred:
         return 1
     return value.value if isinstance(value, Const) and isinstance(value.value, int) else 0
-
-
-State = tuple[Held, ...]
-
-
-@dataclass(slots=True)
-class Flow:
-    """One pass over a function in the order of evaluation, keeping the lockset: lexical `with`, acquire and release, `try`, branches.
-
-    Where paths meet, only what is held on both stays held.
-    """
-
-    locks: Locks
-    func: Func
-    steps: list[Step] = field(default_factory=list)
-    _tried: dict[str, Held] = field(default_factory=dict)
-    _breaks: list[list[State]] = field(default_factory=list)
-
-    def run(self, start: State = ()) -> list[Step]:
-        """All steps of the function."""
-        self._block(self.func.facts.body, start, ())
-        return self.steps
-
-    def _block(
-        self, nodes: tuple[Node, ...], held: State | None, context: tuple[tuple[Node, str], ...]
-    ) -> State | None:
-        for node in nodes:
-            # code after a jump is dead, but its steps still belong to the function
-            before = held if held is not None else ()
-            self.steps.append(Step(node, before, context))
-            after = self._node(node, before, context)
-            held = after if held is not None else None
-        return held
-
-    def _node(self, node: Node, held: State, context: tuple[tuple[Node, str], ...]) -> State | None:
-        if isinstance(node, Call):
-            return self._call(node, held)
-        if isinstance(node, With):
-            return self._with(node, held, context)
-        if isinstance(node, If):
-            return self._if(node, held, context)
-        if isinstance(node, Loop):
-            return self._loop(node, held, context)
-        if isinstance(node, Try):
-            return self._try(node, held, context)
-        if isinstance(node, Match):
-            ends = [self._block(case, held, (*context, (node, f"case {n}"))) for n, case in enumerate(node.cases)]
-            return _meet(ends if node.exhaustive else [*ends, held])
-        if isinstance(node, Jump):
-            if node.kind == "break" and self._breaks:
-                self._breaks[-1].append(held)
-            return None
-        if isinstance(node, Assert):
-            return held + tuple(self._asserted(node.test))
-        return held
-
-    def _call(self, node: Call, held: State) -> State:
-        callee = node.callee
-        if not isinstance(callee, Ref) or not callee.path:
-            return held
-        last = callee.path[-1]
-        receiver = Ref(callee.root, callee.name, callee.path[:-1], callee.owner)
-        if last == "release":
-            lock = self.locks.of(receiver, self.func)
-            if lock is not None:
-                for number in range(len(held) - 1, -1, -1):
-                    if held[number].lock.key == lock.key:
-                        return held[:number] + held[number + 1 :]
-        elif last == "acquire":
-            lock = self.locks.of(receiver, self.func)
-            if lock is not None:
-                taken = Held(lock, receiver, self.func, node.span, lexical=False)
-                if _may_fail(node) and node.use != "discarded":
-                    self._tried[node.result.name] = taken
-                    return held
-                return (*held, taken)
-        elif last in ("enter_context", "enter_async_context") and node.args:
-            lock = self.locks.of(node.args[0], self.func)
-            if lock is not None:
-                return (*held, Held(lock, node.args[0], self.func, node.span))
-        return held
-
-    def _with(self, node: With, held: State, context: tuple[tuple[Node, str], ...]) -> State | None:
-        taken: list[Held] = []
-        for item in node.items:
-            lock = self.locks.of(item.value, self.func)
-            if lock is not None:
-                taken.append(Held(lock, item.value, self.func, item.span))
-            taken.extend(self._managed(item.value, item.span))
-        after = self._block(node.body, held + tuple(taken), (*context, (node, "body")))
-        if after is None:
-            return None
-        for one in taken:
-            for number in range(len(after) - 1, -1, -1):
-                if after[number] is one:
-                    after = after[:number] + after[number + 1 :]
-                    break
-        return after
-
-    def _managed(self, value: Value, span: Span) -> list[Held]:
-        """The locks that a `@contextmanager` function of the project holds while it yields."""
-        found: list[Held] = []
-        for thing in self.locks.types.of(value, self.func):
-            if (
-                isinstance(thing, Object)
-                and thing.type == "contextlib.contextmanager"
-                and thing.frame is not None
-                and thing.frame is not self.func
-            ):
-                for step in Flow(self.locks, thing.frame).run():
-                    if getattr(step.node, "kind", "") == "yield":
-                        found += [self._seen_from_here(held, thing.frame, thing.call, span) for held in step.held]
-                        break
-        return found
-
-    def _seen_from_here(self, held: Held, manager: Func, call: Call | None, span: Span) -> Held:
-        """The lock that the manager holds, by the name that this function would give it: `self._lock` of the same object."""
-        own = self.locks.types.self_name(manager)
-        value, callee = held.value, call.callee if call is not None else None
-        if (
-            isinstance(value, Ref)
-            and isinstance(callee, Ref)
-            and callee.path
-            and own
-            and (value.root, value.name, value.owner) == (Root.VAR, own, manager.facts.qualname)
-        ):
-            named = Ref(callee.root, callee.name, (*callee.path[:-1], *value.path), callee.owner)
-            return Held(held.lock, named, self.func, span)
-        if isinstance(value, Ref) and value.root == Root.GLOBAL and manager.module is self.func.module:
-            return Held(held.lock, value, self.func, span)
-        return Held(held.lock, value, manager, span)
-
-    def _if(self, node: If, held: State, context: tuple[tuple[Node, str], ...]) -> State | None:
-        won, lost = self._attempts(node.test)
-        body = self._block(node.body, held + won, (*context, (node, "body")))
-        orelse = self._block(node.orelse, held + lost, (*context, (node, "orelse")))
-        return _meet([body, orelse])
-
-    def _attempts(self, test: Value) -> tuple[State, State]:
-        """The locks held when the test of a try-acquire is true, and when it is false."""
-        if isinstance(test, Logic):
-            if test.op == "not":
-                won, lost = self._attempts(test.items[0])
-                return lost, won
-            if test.op == "and":
-                return tuple(one for item in test.items for one in self._attempts(item)[0]), ()
-            if test.op == "or":
-                return (), tuple(one for item in test.items for one in self._attempts(item)[1])
-        if isinstance(test, Ref) and not test.path:
-            if test.root == Root.RESULT and test.name in self._tried:
-                return (self._tried[test.name],), ()
-            if test.root == Root.VAR:
-                bound = self.locks.types.links.bindings.get((f"{self.func.module.name}:{test.owner}", test.name), ())
-                results = [a.value.name for _, a in bound if isinstance(a.value, Ref) and a.value.root == Root.RESULT]
-                return tuple(self._tried[name] for name in results if name in self._tried), ()
-        return (), ()
-
-    def _loop(self, node: Loop, held: State, context: tuple[tuple[Node, str], ...]) -> State | None:
-        self._breaks.append([])
-        end = self._block(node.body, held, (*context, (node, "body")))
-        breaks = self._breaks.pop()
-        endless = node.kind == "while" and isinstance(node.value, Const) and bool(node.value.value)
-        normal = None if endless else (_meet([held, end]) if end is not None else held)
-        if node.orelse:
-            normal = self._block(node.orelse, normal, (*context, (node, "orelse")))
-        return _meet([normal, *breaks])
-
-    def _try(self, node: Try, held: State, context: tuple[tuple[Node, str], ...]) -> State | None:
-        body = self._block(node.body, held, (*context, (node, "body")))
-        ends = [
-            self._block(handler.body, held, (*context, (node, f"handler {n}")))
-            for n, handler in enumerate(node.handlers)
-        ]
-        ends.append(self._block(node.orelse, body, (*context, (node, "orelse"))) if node.orelse else body)
-        met = _meet(ends)
-        if not node.final:
-            return met
-        # `finally` also runs when every path before it has left the block
-        after = self._block(node.final, met if met is not None else held, (*context, (node, "final")))
-        return after if met is not None else None
-
-    def _asserted(self, test: Value) -> list[Held]:
-        """`assert lock.locked()`, `assert self._lock._is_owned()`: the caller holds it."""
-        if isinstance(test, Ref) and test.root == Root.RESULT:
-            call = self.locks.types.links.calls[self.func.id].get(int(test.name))
-            if (
-                call is not None
-                and isinstance(call.callee, Ref)
-                and call.callee.path[-1:] in (("locked",), ("_is_owned",))
-            ):
-                receiver = Ref(call.callee.root, call.callee.name, call.callee.path[:-1], call.callee.owner)
-                lock = self.locks.of(receiver, self.func)
-                if lock is not None:
-                    return [Held(lock, receiver, self.func, call.span)]
-        return []
-
-
-def _may_fail(call: Call) -> bool:
-    """`acquire(False)`, `acquire(blocking=False)`, `acquire(timeout=...)`."""
-    blocking = call.argument(0, "blocking")
-    timeout = call.argument(1, "timeout")
-    return (
-        (isinstance(blocking, Const) and not blocking.value)
-        or timeout is not None
-        or (blocking is not None and not isinstance(blocking, Const))
-    )
-
-
-def _meet(states: list[State | None]) -> State | None:
-    alive = [state for state in states if state is not None]
-    if not alive:
-        return None
-    first, *others = alive
-    return tuple(
-        held for held in first if all(any(held.lock.key == other.lock.key for other in state) for state in others)
-    )

@@ -17,11 +17,15 @@ from threadlint.project.acquires import Acquires
 from threadlint.project.call_graph import NamedCalls
 from threadlint.project.contexts import Contexts, reach
 from threadlint.project.entry_locks import EntryLocks, entry_locks
-from threadlint.project.guards import Guard, Guards
+from threadlint.project.flow import Flow
 from threadlint.project.framework_roots import FrameworkRoots
+from threadlint.project.guards import Guard, Guards
 from threadlint.project.implicit import implicit_calls
+from threadlint.project.late_binding import LateBinding
+from threadlint.project.laziness import Laziness
 from threadlint.project.linker import Links
-from threadlint.project.locks import Flow, Locks, Step
+from threadlint.project.locks import Locks, Step
+from threadlint.project.meetings import Meetings
 from threadlint.project.ownership import Ownership
 from threadlint.project.queues import Queues
 from threadlint.project.sharing import Sharing
@@ -112,14 +116,29 @@ class Project:
         return Uses(self.types, self.steps)
 
     @cached_property
+    def laziness(self) -> Laziness:
+        """Which values do their work later."""
+        return Laziness(self.types, self.uses, self.steps)
+
+    @cached_property
+    def late_binding(self) -> LateBinding:
+        """Which variables functions read too late."""
+        return LateBinding(self.types, self.steps, self.callees)
+
+    @cached_property
     def entry(self) -> EntryLocks:
         """Which locks functions' callers hold."""
-        return entry_locks(self.links, self.types, self.steps, self.callees, self.assumes_lock)
+        return entry_locks(self.links, self.types, self.steps, self.calls, self.assumes_lock)
 
     @cached_property
     def guards(self) -> dict[str, Guard]:
         """By key of a location: the lock that most accesses to it hold."""
         return Guards(self.links, self.types, self.uses, self.sharing, self.entry, self.steps, self.spawns).all()
+
+    @cached_property
+    def meetings(self) -> Meetings:
+        """Which uses of shared containers and variables may run in parallel."""
+        return Meetings(self.types, self.uses, self.sharing, self.entry, self.steps)
 
     def _entries(self) -> Iterator[Func]:
         """Functions that the main thread can begin with: modules' bodies, and what the project defines for others to call."""

@@ -130,6 +130,19 @@ class Sharing:
                         yield Race(update, other, (ours, theirs))
             yield from self._with_main(update, other)
 
+    def parallel(self, one: Touch, other: Touch) -> Race | None:
+        """Whether the two may run in parallel without a common lock, in which threads; None where nothing says so."""
+        if ANY_LOCK in one.held | other.held or one.held & other.held or not _same_object(one.location, other.location):
+            return None
+        many = [spawn for spawn in self.contexts.roots(one.roots & other.roots & ~MAIN) if spawn.many]
+        if many:
+            return Race(one, other, (many[0],))
+        for ours in self.contexts.roots(one.roots & ~MAIN):
+            for theirs in self.contexts.roots(other.roots & ~MAIN):
+                if ours is not theirs and self._overlap(ours, theirs) and not self._signalled(one, other):
+                    return Race(one, other, (ours, theirs))
+        return next(self._with_main(one, other), None)
+
     def _with_main(self, update: Touch, other: Touch) -> Iterator[Race]:
         """One side in a thread, the other in the main thread while that thread runs."""
         for thread_side, main_side in ((update, other), (other, update)):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ class Module:
 
     path: str
     name: str
-    facts: FileFacts
+    facts: FileFacts = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -23,7 +23,7 @@ class Func:
     """A function of the project; `id` is `module:qualname`."""
 
     module: Module
-    facts: Function
+    facts: Function = field(repr=False)
     id: str
 
     @property
@@ -49,7 +49,7 @@ class Cls:
     """A class of the project; `id` is `module:qualname`."""
 
     module: Module
-    facts: Class
+    facts: Class = field(repr=False)
     id: str
 
 

@@ -67,6 +67,7 @@ class Uses:
     types: Types
     steps: Callable[[Func], list[Step]]
     _answers: dict[str, tuple[Use, ...]] = field(default_factory=dict)
+    _rebinds: dict[str, frozenset[Ref]] = field(default_factory=dict)
 
     def of(self, func: Func) -> tuple[Use, ...]:
         """Everything that the function does to locations that are not just its own local names, in the order of evaluation."""
@@ -104,7 +105,7 @@ class Uses:
             if len(bound) != 1 or bound[0].form or not isinstance(bound[0].value, Ref):
                 return ref
             source = bound[0].value
-            if source.root == Root.RESULT or (
+            if source in self._rebound(func) or source.root == Root.RESULT or (
                 source.root == Root.VAR
                 and not source.path
                 and source.owner == func.facts.qualname
@@ -113,6 +114,16 @@ class Uses:
                 return ref
             ref = Ref(source.root, source.name, (*source.path, *ref.path), source.owner)
         return ref
+
+    def _rebound(self, func: Func) -> frozenset[Ref]:
+        """What the function gives a new object: a name for it taken before keeps the old one, which may be nobody else's."""
+        known = self._rebinds.get(func.id)
+        if known is None:
+            nodes = (step.node for step in self.steps(func))
+            known = self._rebinds[func.id] = frozenset(
+                node.ref for node in nodes if isinstance(node, Access) and node.kind == Kind.WRITE and node.form not in _NO_STORE
+            )
+        return known
 
     def _collect(self, func: Func) -> Iterator[Use]:
         for number, step in enumerate(self.steps(func)):

@@ -27,7 +27,7 @@ INJECTED = Path(__file__).with_name("injected")
 OUTPUT_LIMIT = 1 << 20
 """Bytes of output that are kept; the rest is read and dropped, so that the program is never held up."""
 LOOK = 0.005
-FINAL = frozenset({"witness", "hang"})
+FINAL = frozenset({"witness", "hang", "harmless"})
 """Events after which the run has nothing more to show."""
 
 

@@ -99,10 +99,19 @@ def swallowed(run: Run) -> Outcome | None:
     path, line = (stack[0]["path"], stack[0]["line"]) if stack else ("", 0)
     name = made["callable"] if made else "the callable"
     thread = made["thread"] if made else "MainThread"
+    by_us = run.first("injected") is not None
+    raised = Step(
+        "a worker",
+        "raised the injected error" if by_us else f"raised {first['error']}",
+        first["path"],
+        0 if by_us else first["line"],
+        text_at(first["path"], first["line"]),
+        () if by_us else (("message", first["text"]),),
+    )
     steps = (
         Step(thread, f"submitted `{name}`", path, line, text_at(path, line)),
-        Step("the worker", f"raised {first['error']}", path, line, "", (("error", first["text"]),)),
-        Step(thread, "ended with exit code 0, no output about it, nobody asked", path, line),
+        raised,
+        Step(thread, "ended with exit code 0: nobody asked, no output about the error", path, 0),
     )
     notes: tuple[str, ...] = (
         f"{len(lost)} of the futures made at this line failed and were never asked for their result",
@@ -226,6 +235,10 @@ def unconfirmed(trial: Trial, runs: Sequence[Run]) -> Outcome:
         )
     if trial.oracle is Oracle.SWALLOWED_ERROR:
         return (*future_text(runs), (), notes)
+    if any(run.of("injected") for run in runs):
+        line = next(run.first("injected") or {} for run in runs if run.of("injected")).get("line", trial.site.line)
+        text = f"not confirmed: a failure injected at line {line} left nothing behind"
+        return Tier.NOT_CONFIRMED, text, (), notes
     return Tier.NOT_CONFIRMED, "not confirmed: the program ended, and it did not happen", (), notes
 
 
@@ -251,7 +264,10 @@ def unguarded_text(pauses: list[dict[str, Any]], threads: int) -> str:
     passed = {one.get("passed") for one in pauses}
     asked = sum(1 for one in pauses if one["end"] == "no-act")
     if asked:
-        return f"the test had become false in {asked} of {len(pauses)} forced attempts, but no act on it was seen"
+        return (
+            f"another thread came in between in {asked} of {len(pauses)} forced attempts, "
+            "and this one then did not act on what it had seen before"
+        )
     if "unchanged" in passed:
         return f"{threads} threads stored there, and the waiting one saw no change"
     if "elsewhere" in passed:

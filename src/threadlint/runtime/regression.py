@@ -162,7 +162,7 @@ def body_of(trial: Trial, verdict: Verdict, spot: Spot, name: str) -> str | None
             **values, mode=mode, sentence=f"The program ends, also when {where} is reached at a bad moment."
         )
     if trial.oracle is Oracle.SWALLOWED_ERROR:
-        callable_name = verdict.evidence[0].action.partition("`")[2].rstrip("`")
+        callable_name = verdict.evidence[0].action.split("`")[1]
         values["statement"] = callable_name
         error = "RuntimeError" if verdict.injected else verdict.evidence[1].action.removeprefix("raised ")
         mode = "submit" if verdict.injected else "plain"

@@ -129,7 +129,7 @@ def _receiver_flow(walk: Walk, callee: Value, args: list[Value], node: cst.Call)
                 time,
             ),
         )
-    if callee.path[-1] == "acquire":
+    if callee.path[-1] == "acquire" or callee.path[-1].startswith("["):
         return ()
     return ((receiver, walk.at(node), time), *walk_flows(walk, receiver))
 

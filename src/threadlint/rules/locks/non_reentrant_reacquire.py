@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from threadlint.facts.model import With
+from threadlint.facts.model import Call, Many
 from threadlint.findings import Oracle, Problem, Related, Severity
 from threadlint.project.acquires import Acquire
 from threadlint.project.locks import Held, Step
@@ -111,8 +112,16 @@ def _same(held: Held, acquire: Acquire, func: Func) -> bool:
 
 
 def _released_elsewhere(project: Project, held: Held) -> bool:
-    """A lock used as a signal: taken by a bare `acquire()`, and released by another function."""
-    return not held.lexical and held.lock.key in project.handed_over
+    """A lock used as a signal: taken by a bare `acquire()`, and released by another function, or handed to one."""
+    if held.lexical:
+        return False
+    calls = project.links.calls[held.func.id].values()
+    return held.lock.key in project.handed_over or any(_hands_on(call, held) for call in calls)
+
+
+def _hands_on(call: Call, held: Held) -> bool:
+    given = (*call.args, *(value for _, value in call.keywords))
+    return any(value == held.value or (isinstance(value, Many) and held.value in value.items) for value in given)
 
 
 def _through_object(held: Held) -> bool:

@@ -8,7 +8,7 @@ import sys
 from concurrent.futures import _base, thread
 from typing import TYPE_CHECKING, Any
 
-from .registry import Registry, monotonic, stack_of
+from .registry import Registry, monotonic, raised_at, stack_of
 from .waits import label
 
 if TYPE_CHECKING:
@@ -59,7 +59,10 @@ class Futures:
         number = getattr(future, "_threadlint_number", None)
         if number is not None and not getattr(future, "_threadlint_told", False):
             future._threadlint_told = True
-            self.events.send("failed", number=number, error=type(error).__name__, text=str(error)[:200])
+            path, line = raised_at(error.__traceback__)
+            self.events.send(
+                "failed", number=number, error=type(error).__name__, text=str(error)[:200], path=path, line=line
+            )
 
     def working(self, fn: Any, pool: Any) -> Any:
         """The callable, noting on the worker's record for which pool it works."""

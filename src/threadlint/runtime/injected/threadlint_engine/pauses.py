@@ -99,6 +99,11 @@ class Pauser:
             return
         state = self.registry.state()
         record = self.arrive(index, state)
+        split = self.splits[index]
+        if split.region is not None:
+            hit = self.hits.get(state.ident)
+            if hit is not None and hit.split is split:
+                hit.new = new
         current = self.current
         if current is not None:
             if current.state is state:
@@ -108,11 +113,24 @@ class Pauser:
             else:
                 current.passed = "elsewhere"
             return
-        split = self.splits[index]
         # A plain store has read nothing before, so nothing that it overwrites was missed by it.
-        if not split.reads or not self.may_pause(record, state):
-            return
-        if not self.gate.acquire(False):
+        if split.reads and split.region is None:
+            self.pause(index, (base, key, old, new, read), record, state)
+
+    def gap(self, index: int, base: Any, key: Any, read: Callable[[], Any] | None) -> None:
+        """Between two locked regions, the place read in the first and to be stored in the second: pause here."""
+        state = self.registry.state()
+        # What an earlier turn saw is over if it did not come to the store: it may have looked again.
+        if self.take_hit(index) is not None:
+            self.missed(index, state)
+        if not self.done and self.current is None:
+            self.pause(index, (base, key, LOUD, None, read), self.record(index), state)
+
+    def pause(self, index: int, place: tuple[Any, ...], record: SiteRecord, state: ThreadState) -> None:
+        """Hold the thread at a place, if a pause is worth its time and nobody else is paused."""
+        base, key, old, new, read = place
+        split = self.splits[index]
+        if not self.may_pause(record, state) or not self.gate.acquire(False):
             return
         try:
             if self.current is not None:
@@ -165,9 +183,8 @@ class Pauser:
     def doing(self, index: int) -> None:
         """Before the act: the thread whose test is no longer true acts all the same."""
         if self.hits:
-            hit = self.hits.get(_thread.get_ident())
-            if hit is not None and hit.split.index == index:
-                del self.hits[_thread.get_ident()]
+            hit = self.take_hit(index)
+            if hit is not None:
                 self.witness(hit)
 
     def acted(self, index: int) -> None:
@@ -176,14 +193,12 @@ class Pauser:
         if current is not None and current.split.index == index and current.state is not self.registry.state():
             current.ready = True
             release(current.wake)
-        if not self.hits:
-            return
-        hit = self.hits.pop(_thread.get_ident(), None)
+        hit = self.take_hit(index) if self.hits else None
         # An act in another function is seen by its effect only; a body that asked again has none.
         if hit is not None and hit.read is not None and hit.read() is not hit.now:
             self.witness(hit)
         elif hit is not None:
-            self.events.send("pause", end="no-act", site=index, thread=hit.state.name, passed="")
+            self.missed(index, hit.state)
 
     def arrive(self, index: int, state: ThreadState) -> SiteRecord:
         """Count an execution."""
@@ -234,15 +249,28 @@ class Pauser:
                 }
             )
 
-    def after(self, _: int) -> None:
+    def after(self, index: int) -> None:
         """After the store: wake the pausing thread; tell what a hit has overwritten."""
         current = self.current
         if current is not None and current.writers and current.wake.locked():
             release(current.wake)
         if self.hits:
-            hit = self.hits.pop(_thread.get_ident(), None)
+            hit = self.take_hit(index)
             if hit is not None:
                 self.witness(hit)
+
+    def take_hit(self, index: int) -> Pause | None:
+        """The hit that this thread has at a site, taken off the list."""
+        ident = _thread.get_ident()
+        hit = self.hits.get(ident)
+        if hit is None or hit.split.index != index:
+            return None
+        del self.hits[ident]
+        return hit
+
+    def missed(self, index: int, state: ThreadState) -> None:
+        """Another thread came first, and this one took notice."""
+        self.events.send("pause", end="no-act", site=index, thread=state.name, passed="")
 
     def hold(self, pause: Pause, record: SiteRecord, index: int) -> None:
         """The pause itself, until the place has changed or nobody else can run."""

@@ -16,7 +16,7 @@ from .machine import idle_mark
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import FrameType
+    from types import FrameType, TracebackType
 
 get_ident = _thread.get_ident
 monotonic = time.monotonic
@@ -100,6 +100,8 @@ class Registry:
         self.states: dict[int, ThreadState] = {}
         self.starting: set[object] = set()
         self.dead: list[ThreadState] = []
+        self.deaths: list[tuple[str, str, str, int]] = []
+        """Threads that an error has ended: name, error, file and line."""
         self.on_thread: Callable[[], None] | None = None
         self.on_finish: list[Callable[[], None]] = []
         self.main = self.state()
@@ -181,6 +183,17 @@ def user_frame(frame: FrameType | None) -> FrameType | None:
 def is_library(filename: str) -> bool:
     """Whether a file belongs to the machinery that stands between a statement and the lock it takes."""
     return filename in MACHINERY or filename.startswith(_ENGINE)
+
+
+def raised_at(trace: TracebackType | None) -> tuple[str, int]:
+    """File and line of the program's innermost frame of a traceback; no file where there is none."""
+    found = ("", 0)
+    while trace is not None:
+        name = trace.tb_frame.f_code.co_filename
+        if not is_library(name):
+            found = (name, trace.tb_lineno or 0)
+        trace = trace.tb_next
+    return found
 
 
 def stack_of(frame: FrameType | None, limit: int = 12) -> list[dict[str, Any]]:

@@ -52,10 +52,13 @@ class Split:
     """What the test guards, as it was before anything was split."""
     act: ast.stmt | None = None
     """The statement that relies on the answer of the test; None if it is not in this function."""
+    region: ast.stmt | None = None
+    """The second of two `with` blocks, where the place was read in the first: the pause comes before it."""
 
     def tier(self, base: Any, key: Any, old: Any) -> str:
         """Whether this interpreter can switch threads inside the window by itself."""
-        if feasible.free_threaded() or feasible.runs_python(self.kind, base, key, old):
+        # Between two regions the lock itself is released and taken, which are calls.
+        if self.region is not None or feasible.free_threaded() or feasible.runs_python(self.kind, base, key, old):
             return feasible.HERE
         node = self.node
         if isinstance(node, TESTS):
@@ -176,9 +179,14 @@ def describe_store(node: ast.stmt, target: ast.expr, around: Surroundings, path:
     if kind == "name" and isinstance(scope, ast.ClassDef):
         return Refusal(node.lineno, "a name in a class body is bound once, when the class is made")
     window = around.window(node)
+    simple = all(
+        isinstance(n, (ast.Name, ast.Attribute, ast.Subscript, ast.Constant, ast.expr_context))
+        for n in ast.walk(target)
+    )
     return Split(
         0, path, node.lineno, text, kind, node, name=getattr(target, "id", ""), withs=around.withs(node),
         reads=bool(window) or isinstance(node, ast.AugAssign), window=window,
+        region=around.second_region(node, window) if simple else None,
     )  # fmt: skip
 
 
@@ -188,6 +196,7 @@ class Splitter(ast.NodeTransformer):
     def __init__(self, splits: Sequence[Split]) -> None:
         self.splits = {split.node: split for split in splits}
         self.acts = {split.act: split for split in splits if split.act is not None}
+        self.regions = {split.region: split for split in splits if split.region is not None}
 
     def generic_visit(self, node: ast.AST) -> ast.AST:
         """Visit as always, with hooks before acts, then wrap what follows an early exit."""
@@ -209,8 +218,20 @@ class Splitter(ast.NodeTransformer):
             split = self.acts.get(statement)
             if split is not None:
                 out += placed([call("doing", split.index)], statement)
+            split = self.regions.get(statement)
+            if split is not None:
+                out += self.gap(split, statement)
             out.append(statement)
         return out
+
+    def gap(self, split: Split, near: ast.stmt) -> list[ast.stmt]:
+        """A pause between two regions, at the place that the second will store into."""
+        target = target_of(split.node)
+        if target is None:
+            return []
+        out: list[ast.stmt] = []
+        _, _, base, key = parts(split, target, out)
+        return placed([*out, call("gap", split.index, base, key, reader(target))], near)
 
     def wrap_rest(self, block: list[ast.stmt]) -> list[ast.stmt]:
         """Put what follows an early exit of a block between "act" and "acted"."""

@@ -6,7 +6,7 @@ import ast
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Container, Iterator
 
 STORES = (ast.AugAssign, ast.Assign, ast.AnnAssign)
 TESTS = (ast.If, ast.While)
@@ -91,27 +91,58 @@ class Surroundings:
         found: list[ast.AST] = [one for one in ast.walk(value) if reads_place(one, target)]
         if found:
             return found
-        scope = self.function(node)
-        tainted: dict[str, ast.AST] = {}
+        return self.dependence(node, target, value)
+
+    def dependence(self, node: ast.stmt, target: ast.expr, value: ast.expr) -> list[ast.AST]:
+        """The statements before a store that carry what was read at its target to it, the reading one first.
+
+        Without one, the tests about the target that decide whether the store runs.
+        """
+        carried: dict[str, list[ast.AST]] = {}
         tests: list[ast.AST] = []
         for one in sorted(
-            (n for n in ast.walk(scope) if isinstance(n, ast.stmt) and n is not node and n.lineno <= node.lineno),
+            (
+                n
+                for n in ast.walk(self.function(node))
+                if isinstance(n, ast.stmt) and n is not node and n.lineno <= node.lineno
+            ),
             key=lambda n: (n.lineno, n.col_offset),
         ):
             if isinstance(one, STORES) and one.value is not None:
-                read = next((n for n in ast.walk(one.value) if reads_place(n, target) or is_name(n, tainted)), None)
-                for name in names_stored(one):
-                    if read is not None:
-                        tainted[name] = one
-                    else:
-                        tainted.pop(name, None)
+                self.carry(one, target, carried)
             elif isinstance(one, TESTS) and self.decides(one, node):
-                if any(tests_place(n, target) or is_name(n, tainted) for n in ast.walk(one.test)):
-                    tests.append(one.test)
+                through = [step for n in ast.walk(one.test) if is_name(n, carried) for step in carried[n.id]]  # type: ignore[attr-defined]
+                if through or any(tests_place(n, target) for n in ast.walk(one.test)):
+                    tests += [*through, one.test]
             elif isinstance(one, ast.Try) and any(node in ast.walk(h) for h in one.handlers):
                 tests.extend(n for part in one.body for n in ast.walk(part) if reads_place(n, target))
-        names = [tainted[n.id] for n in ast.walk(value) if isinstance(n, ast.Name) and n.id in tainted]
-        return names or tests
+        return [step for n in ast.walk(value) if is_name(n, carried) for step in carried[n.id]] or tests  # type: ignore[attr-defined]
+
+    @staticmethod
+    def carry(
+        one: ast.Assign | ast.AugAssign | ast.AnnAssign, target: ast.expr, carried: dict[str, list[ast.AST]]
+    ) -> None:
+        """Follow what was read at the target through an assignment to a plain name."""
+        parts = list(ast.walk(one.value)) if one.value is not None else []
+        before = next((carried[n.id] for n in parts if is_name(n, carried)), None)  # type: ignore[attr-defined]
+        reads = any(tests_place(n, target) for n in parts)
+        for name in names_stored(one):
+            if reads:
+                carried[name] = [one]
+            elif before is not None:
+                carried[name] = [*before, one]
+            elif not isinstance(one, ast.AugAssign):
+                carried.pop(name, None)
+
+    def second_region(self, node: ast.stmt, window: list[ast.AST]) -> ast.stmt | None:
+        """The `with` around a store whose value was read in an earlier `with`: between the two the lock was free."""
+        read = next((one for one in window if isinstance(one, STORES) and one is not node), None)
+        if read is None:
+            return None
+        mine = [one for one in self.above(node) if isinstance(one, (ast.With, ast.AsyncWith))]
+        theirs = [one for one in self.above(read) if isinstance(one, (ast.With, ast.AsyncWith))]
+        own = [one for one in mine if one not in theirs]
+        return own[-1] if own and any(one not in mine for one in theirs) else None
 
     def decides(self, test: ast.stmt, node: ast.stmt) -> bool:
         """Whether a statement runs only if a test has come out one way: it is inside, or the test leaves before it."""
@@ -140,7 +171,7 @@ def names_stored(node: ast.stmt) -> list[str]:
     return [n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)]
 
 
-def is_name(node: ast.AST, names: dict[str, ast.AST]) -> bool:
+def is_name(node: ast.AST, names: Container[str]) -> bool:
     """Whether the node loads one of the names."""
     return isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and node.id in names
 
@@ -163,7 +194,7 @@ def reads_place(node: ast.AST, target: ast.expr) -> bool:
             and text_of(node.func.value) == text_of(target.value)
             and text_of(node.args[0]) == text_of(target.slice)
         )
-    if isinstance(node, ast.Call) and isinstance(target, ast.Attribute) and is_name(node.func, {"getattr": node}):
+    if isinstance(node, ast.Call) and isinstance(target, ast.Attribute) and is_name(node.func, {"getattr"}):
         return len(node.args) > 1 and text_of(node.args[0]) == text_of(target.value)
     if isinstance(node, (ast.Name, ast.Attribute, ast.Subscript)) and isinstance(node.ctx, ast.Load):
         return type(node) is type(target) and text_of(node) == text_of(target)

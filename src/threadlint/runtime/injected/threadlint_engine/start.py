@@ -59,7 +59,7 @@ class Engine:
         """Install what the oracle of this job needs, and nothing else."""
         oracle = self.job.oracle
         if oracle == "race":
-            for name in ("before", "store", "after", "act", "doing", "acted"):
+            for name in ("before", "store", "gap", "after", "act", "doing", "acted"):
                 setattr(builtins, f"__threadlint_{name}__", guarded(getattr(self.pauser, name), self.events))
         elif oracle in {"swallowed-exception", "pool-self-deadlock"}:
             from . import futures  # only where it is needed: it imports the library's pools

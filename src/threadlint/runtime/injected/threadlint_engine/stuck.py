@@ -97,7 +97,8 @@ class Watch:
         if found is not None:
             self.events.send("witness", kind=self.job.oracle, steps=found, tier="here", table=strip(table))
         else:
-            self.events.send("hang", table=strip(table))
+            # A failure of ours may end a worker that others wait for: that is not what was asked.
+            self.events.send("harmless" if self.job.inject else "hang", table=strip(table))
 
     def on_flagged(self, row: dict[str, Any]) -> bool:
         """Whether a thread stands at the flagged line or at one of its partners."""
@@ -261,19 +262,44 @@ def queue_join(watch: Watch, table: list[dict[str, Any]]) -> list[dict[str, Any]
         if row["waits_for"] == "Queue.join" and row["what"].unfinished_tasks > 0:
             queue = row["what"]
             users = getattr(queue, "_threadlint_codes", ())
+            # Of what was never taken nobody skipped the mark: the injected failure has only ended the worker.
+            if watch.job.inject and queue.unfinished_tasks <= queue.qsize():
+                continue
             if watch.on_flagged(row) or any(watch.near_flagged(code) for code in users):
                 counts = {
                     "put": queue.unfinished_tasks + getattr(queue, "_threadlint_done", 0),
                     "task_done": getattr(queue, "_threadlint_done", 0),
                     "missing": queue.unfinished_tasks,
                 }
-                return [step(row, "waits in join() for ever", **counts), *bystanders(table, row)]
+                return story(watch, table, row, step(row, "waits in join() for ever", **counts))
     return None
 
 
-def bystanders(table: list[dict[str, Any]], row: dict[str, Any]) -> list[dict[str, Any]]:
-    """What the other threads wait for meanwhile; a note if there are none."""
-    return [step(other, f"waits: {other['waits_for']}") for other in table if other is not row]
+def story(watch: Watch, table: list[dict[str, Any]], row: dict[str, Any], main: dict[str, Any]) -> list[dict[str, Any]]:
+    """Threads that an error has ended, then the wait that matters, then what the others wait for, alike ones together."""
+    ended = [
+        {
+            "thread": name,
+            "path": path,
+            "line": line,
+            "text": "",
+            "action": f"ended by {error}",
+            "values": {},
+            "stack": [],
+        }
+        for name, error, path, line in watch.registry.deaths
+    ]
+    groups: dict[tuple[str, str, int], list[dict[str, Any]]] = {}
+    for other in table:
+        if other is not row:
+            groups.setdefault((other["waits_for"], other["path"], other["line"]), []).append(other)
+    waiting = []
+    for (what, _, _), rows in groups.items():
+        one = step(rows[0], f"waits: {what}")
+        if len(rows) > 1:
+            one["thread"] += f" and {len(rows) - 1} more"
+        waiting.append(one)
+    return [*ended, main, *waiting]
 
 
 def labelled(label: str, action: str, values: Callable[[Any, Registry], dict[str, Any]]) -> Any:
@@ -284,7 +310,7 @@ def labelled(label: str, action: str, values: Callable[[Any, Registry], dict[str
         if not rows:
             return None
         first = rows[0]
-        return [step(first, action, **values(first["what"], watch.registry)), *bystanders(table, first)]
+        return story(watch, table, first, step(first, action, **values(first["what"], watch.registry)))
 
     return judge
 

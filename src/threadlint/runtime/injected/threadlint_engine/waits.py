@@ -14,7 +14,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from .locks import Hooks, lock_types
-from .registry import Held, Registry, ThreadState, Wait, get_ident, monotonic, user_frame
+from .registry import Held, Registry, ThreadState, Wait, get_ident, monotonic, raised_at, user_frame
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -157,6 +157,17 @@ def threads(registry: Registry) -> None:
             registry.states.pop(state.ident, None)
             registry.gone(state)
 
+    library: Any = threading
+    hook = library.excepthook
+
+    @functools.wraps(hook)
+    def excepthook(args: Any, /) -> Any:
+        if args.exc_type is not None:
+            place = raised_at(args.exc_traceback)
+            registry.deaths.append((registry.state().name, args.exc_type.__name__, *place))
+        return hook(args)
+
+    library.excepthook = excepthook
     cls.start = start_thread
     cls._bootstrap_inner = bootstrap_inner
 

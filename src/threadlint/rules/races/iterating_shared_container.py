@@ -1,0 +1,141 @@
+"""TL106."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from threadlint.findings import Confidence, Problem, Related, Severity
+from threadlint.project.meetings import SharedUse
+from threadlint.project.project import Project
+from threadlint.project.sharing import Race
+from threadlint.project.uses import Act
+from threadlint.rules.rule import rule
+
+
+@rule("TL106", since="0.1", severity=Severity.WARNING, confidence=Confidence.MEDIUM)
+def iterating_shared_container(project: Project) -> Iterator[Problem]:
+    """A container is iterated while another thread may add or remove items.
+
+    ## Why is this bad?
+
+    Another thread can run between two turns of a loop. When it adds or removes an item, a loop over a dict, set or deque ends with
+    `RuntimeError: dictionary changed size during iteration`; a loop over a list skips an item, or meets one twice, and nothing reports it.
+
+    ## Example
+
+    ```python
+    import threading
+
+    clients: set[str] = set()
+
+
+    def accept() -> None:
+        for number in range(1000):
+            clients.add(f"client {number}")
+
+
+    def broadcast() -> None:
+        for client in clients:  # expect: TL106
+            print(client)
+
+
+    threading.Thread(target=accept).start()
+    threading.Thread(target=broadcast).start()
+    ```
+
+    ## Use instead
+
+    Loop over a copy. `list(clients)` and `clients.copy()` are one step for builtin containers; take the lock where there is one.
+
+    ```python
+    import threading
+
+    clients: set[str] = set()
+    clients_lock = threading.Lock()
+
+
+    def accept() -> None:
+        for number in range(1000):
+            with clients_lock:
+                clients.add(f"client {number}")
+
+
+    def broadcast() -> None:
+        with clients_lock:
+            targets = list(clients)
+        for client in targets:
+            print(client)
+
+
+    threading.Thread(target=accept).start()
+    threading.Thread(target=broadcast).start()
+    ```
+
+    ## Known limits
+
+    - `list(d.values())`, `sorted(xs)` and other copies made in C count as one step, which they are for builtin containers.
+    - A list that other threads only append to is not reported: the loop just sees the newest items or does not.
+    - A loop that holds a lock which the other thread does without is reported as well, at the loop.
+    """
+    iterated, names = [], set()
+    for func in project.functions:
+        for use in project.uses.of(func):
+            if use.act is Act.ITERATE:
+                iterated.append(use)
+                names.add(use.ref.path[-1] if use.ref.path else use.ref.name)
+    changed = [
+        use
+        for func in project.functions
+        for use in project.uses.of(func)
+        if use.act.in_place and (use.ref.path[-1] if use.ref.path else use.ref.name.rpartition(".")[2]) in names
+    ]
+    changes = project.meetings.of(changed)
+    seen: set[tuple[str, str]] = set()
+    for key, loops in project.meetings.of(iterated).items():
+        for loop in loops:
+            if (key, loop.use.func.id) in seen or not changes.get(key) or _told(project, key, loop):
+                continue
+            found = _meeting(project, loop, changes[key])
+            if found is not None:
+                seen.add((key, loop.use.func.id))
+                yield _problem(project, loop, *found)
+
+
+def _told(project: Project, key: str, loop: SharedUse) -> bool:
+    """Whether the location has a guard that the loop does without: another rule says so."""
+    guard = project.guards.get(key)
+    return guard is not None and any(one.use.func is loop.use.func for one in (*guard.outside, *guard.unsure))
+
+
+def _meeting(project: Project, loop: SharedUse, changes: list[SharedUse]) -> tuple[SharedUse, Race] | None:
+    kind = project.uses.kind(loop.use.ref, loop.use.func)
+    if not kind:
+        return None
+    for change in changes:
+        if kind == "list" and change.use.act is Act.ADD:
+            continue
+        race = project.meetings.parallel(loop, change)
+        if race is not None:
+            return change, race
+    return None
+
+
+def _problem(project: Project, loop: SharedUse, change: SharedUse, race: Race) -> Problem:
+    kind = project.uses.kind(loop.use.ref, loop.use.func)
+    harm = (
+        "the loop then skips or repeats items"
+        if kind == "list"
+        else f"a {kind} that changes size ends the loop with RuntimeError"
+    )
+    site, other = project.site(loop.use.func, loop.use.span), project.site(change.use.func, change.use.span)
+    related = [Related(other, f"{change.use.act.value} here, by another thread")]
+    related += [
+        Related(project.site(spawn.func, spawn.span), f"`{spawn.target.func.name}` is {spawn.verb} here")
+        for spawn in race.roots[:2]
+    ]
+    return Problem(
+        site,
+        f"`{loop.touch.location.text}` is iterated while other threads may add or remove items; {harm}",
+        tuple(related),
+        partners=(site, other),
+    )

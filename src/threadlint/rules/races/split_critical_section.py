@@ -1,0 +1,214 @@
+"""TL108."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from threadlint.facts.model import Access, Assert, Call, If, Kind, Loop, Ref, Root, Span, Value
+from threadlint.findings import Oracle, Problem, Related, Severity
+from threadlint.project.entry_locks import OWNED_METHODS
+from threadlint.project.guards import default_binding
+from threadlint.project.locks import Held, Step, text
+from threadlint.project.project import Project
+from threadlint.project.things import Func
+from threadlint.project.values import mentions
+from threadlint.rules.rule import rule
+
+
+@rule("TL108", since="0.1", severity=Severity.ERROR, oracle=Oracle.LOST_UPDATE)
+def split_critical_section(project: Project) -> Iterator[Problem]:
+    """A value read under a lock is written back under the same lock after the lock was free in between.
+
+    ## Why is this bad?
+
+    Each of the two blocks is safe by itself, and the pair is not. Between them another thread can take the lock and change the value; the second block
+    then overwrites that change with a result that was computed from the old value. No access is unlocked, so nothing looks wrong.
+
+    ## Example
+
+    ```python
+    import threading
+
+
+    class Purse:
+        def __init__(self) -> None:
+            self._lock = threading.Lock()
+            self.credits = 100
+
+        def pay(self, item: str) -> None:
+            with self._lock:
+                left = self.credits
+            left -= len(item)
+            with self._lock:
+                self.credits = left  # expect: TL108
+
+
+    purse = Purse()
+    threads = [threading.Thread(target=purse.pay, args=("tea",)) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    print(purse.credits)
+    ```
+
+    ## Use instead
+
+    Compute what does not need the shared value outside, then read and write in one block. Where that takes too long, compare in the second block and begin
+    again if the value has changed.
+
+    ```python
+    import threading
+
+
+    class Purse:
+        def __init__(self) -> None:
+            self._lock = threading.Lock()
+            self.credits = 100
+
+        def pay(self, item: str) -> None:
+            cost = len(item)
+            with self._lock:
+                self.credits -= cost
+
+
+    purse = Purse()
+    threads = [threading.Thread(target=purse.pay, args=("tea",)) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    print(purse.credits)
+    ```
+
+    ## Known limits
+
+    - The value must reach the write through local variables of one function.
+    - A test in the second block that reads shared state, or another read of the value there, counts as a check that the value is still good.
+    - A location that only one thread ever writes is left alone where all its writers are seen.
+    """
+    for func in project.functions:
+        if func.is_module or func.facts.name in OWNED_METHODS or project.assumes_lock(func):
+            continue
+        steps = project.steps(func)
+        for number, step in enumerate(steps):
+            node = step.node
+            if isinstance(node, Access) and node.kind == Kind.UPDATE and node.form == "carried" and step.held:
+                yield from _check(project, func, steps, number, node)
+
+
+def _check(project: Project, func: Func, steps: list[Step], number: int, write: Access) -> Iterator[Problem]:
+    read = next((n for n in range(number - 1, -1, -1) if _span(steps[n]) == write.read), None)
+    if read is None:
+        return
+    split = _split(project, func, steps, read, number)
+    if split is None:
+        return
+    first, second, begin = split
+    if (
+        _checked_again(func, steps, begin, number, write)
+        or _callers_hold(project, func, second)
+        or _one_writer(project, func, write)
+    ):
+        return
+    name, lock = text(write.ref), second.lock.text
+    site = project.site(func, write.span)
+    old = project.site(func, steps[read].node.span)
+    related = [Related(old, f"`{name}` is read here, under `{lock}`")]
+    if first.span != second.span:
+        message = (
+            f"`{name}` gets a value here that was computed from what it was in an earlier block of `{lock}`;"
+            " the lock was free in between, so an update by another thread is lost"
+        )
+    else:
+        wait = steps[begin - 1].node.span
+        related.append(Related(project.site(func, wait), f"`{lock}` is free during this wait"))
+        message = (
+            f"`{name}` gets a value here that was computed from what it was before the wait;"
+            f" `{lock}` was free meanwhile, so an update by another thread is lost"
+        )
+    yield Problem(site, message, tuple(related), partners=(site, old))
+
+
+def _span(step: Step) -> Span | None:
+    return step.node.span if isinstance(step.node, (Access, Call)) else None
+
+
+def _split(project: Project, func: Func, steps: list[Step], read: int, write: int) -> tuple[Held, Held, int] | None:
+    """The lock as held at the read and at the write, and the number of the step with which the second block begins."""
+    before = [held for held in steps[read].held if held.lock.excludes]
+    after = [held for held in steps[write].held if held.lock.excludes]
+    for one in before:
+        for other in after:
+            if one.lock.key != other.lock.key or one.value != other.value:
+                continue
+            if one.span == other.span:
+                waits = [n for n in range(read + 1, write) if _waits_on(project, func, steps[n], one)]
+                return (one, other, waits[-1] + 1) if waits else None
+    if any(one.span == other.span for one in before for other in after):
+        return None
+    for one in before:
+        for other in after:
+            if one.lock.key == other.lock.key and one.value == other.value:
+                begin = next(
+                    n for n in range(read + 1, write + 1) if any(held.span == other.span for held in steps[n].held)
+                )
+                return one, other, begin
+    return None
+
+
+def _waits_on(project: Project, func: Func, step: Step, held: Held) -> bool:
+    """`condition.wait()` lets the lock go."""
+    node = step.node
+    if (
+        not isinstance(node, Call)
+        or not isinstance(node.callee, Ref)
+        or node.callee.path[-1:] not in (("wait",), ("wait_for",))
+    ):
+        return False
+    callee = node.callee
+    lock = project.locks.of(Ref(callee.root, callee.name, callee.path[:-1], callee.owner), func)
+    return lock is not None and lock.kind.kind == "condition" and lock.key == held.lock.key
+
+
+def _checked_again(func: Func, steps: list[Step], begin: int, number: int, write: Access) -> bool:
+    """Whether the second block reads the location again, or tests shared state, before it writes."""
+    places = {write.ref}
+    if write.ref.path and write.ref.path[-1].startswith("["):
+        places.add(Ref(write.ref.root, write.ref.name, write.ref.path[:-1], write.ref.owner))
+    for step in steps[begin:number]:
+        node = step.node
+        if isinstance(node, Access) and node.kind in (Kind.READ, Kind.UPDATE) and node.ref in places:
+            return True
+        if isinstance(node, (If, Assert)) and _reads_shared(node.test, func):
+            return True
+        if isinstance(node, Loop) and node.kind == "while" and _reads_shared(node.value, func):
+            return True
+    return False
+
+
+def _reads_shared(test: Value, func: Func) -> bool:
+    return mentions(
+        test,
+        lambda ref: (
+            bool(ref.path) or ref.root in (Root.GLOBAL, Root.RESULT, Root.IMPORT) or ref.owner != func.facts.qualname
+        ),
+    )
+
+
+def _callers_hold(project: Project, func: Func, held: Held) -> bool:
+    """A re-entrant lock that every caller holds is never free in between."""
+    return held.lock.key in project.entry.always.get(func.id, frozenset())
+
+
+def _one_writer(project: Project, func: Func, write: Access) -> bool:
+    """Whether the location belongs to this function alone, or all its writers run in one thread."""
+    location = project.sharing.location(write.ref, func, default_binding(func, project.types))
+    if location is None:
+        return True
+    touches = project.sharing.touches().get(location.key, [])
+    bits = 0
+    for touch in touches:
+        bits |= touch.roots
+    roots = list(project.contexts.roots(bits))
+    return bool(touches) and not bits & 1 and len(roots) == 1 and not roots[0].many
