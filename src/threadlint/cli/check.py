@@ -41,6 +41,7 @@ def _version(_context: click.Context, _option: click.Parameter, value: str | Non
     help="Write the findings to this file instead of the terminal.",
 )
 @click.option("--statistics", is_flag=True, help="Count the findings of each rule instead of listing them.")
+@click.option("--why", is_flag=True, help="Print the steps that lead from a thread root to each finding (text output).")
 @click.option("--exit-zero", is_flag=True, help="Exit with 0 even if there are findings.")
 @click.option(
     "--config",
@@ -72,6 +73,7 @@ def check(
     output_format: str,
     output_file: Path | None,
     statistics: bool,
+    why: bool,
     exit_zero: bool,
     config_file: Path | None,
     target_version: tuple[int, int] | None,
@@ -110,7 +112,7 @@ def check(
     kind = Format(output_format)
     coloured = output_file is None and colorful(Color(color), terminal=sys.stdout.isatty())
     try:
-        lines = render(report, kind, color=coloured, counts=statistics)
+        lines = render(report, kind, color=coloured, counts=statistics, why=why)
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--statistics") from None
     _write(lines, output_file, color=coloured)

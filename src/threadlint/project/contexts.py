@@ -49,6 +49,9 @@ class Contexts:
     spawns: tuple[Spawn, ...]
     reached: dict[Context, int] = field(default_factory=dict)
     origins: dict[Context, Origin] = field(default_factory=dict)
+    """how each was first reached"""
+    thread_origins: dict[Context, Origin] = field(default_factory=dict)
+    """how each was first reached from a thread root"""
     texts: dict[str, Held] = field(default_factory=dict)
     """by key of a lock: one place where it is held"""
 
@@ -58,14 +61,15 @@ class Contexts:
             if bits >> (number + 1) & 1:
                 yield spawn
 
-    def chain(self, context: Context) -> list[tuple[Context, Origin]]:
-        """From the context back to the root: each with how it was reached."""
+    def chain(self, context: Context, *, threads: bool = False) -> list[tuple[Context, Origin]]:
+        """From the context back to the root (with `threads`, to a thread root if there is one): each with how it was reached."""
+        origins = self.thread_origins if threads and context in self.thread_origins else self.origins
         found: list[tuple[Context, Origin]] = []
         seen: set[int] = set()
         current: Context | None = context
         while current is not None and id(current) not in seen:
             seen.add(id(current))
-            origin = self.origins[current]
+            origin = origins[current]
             found.append((current, origin))
             current = origin.context
         return found
@@ -126,10 +130,14 @@ class _Reach:
                 self.counts[func.id] += 1
                 self.contexts.reached[context] = roots
                 self.contexts.origins[context] = origin
+                if roots & ~MAIN:
+                    self.contexts.thread_origins[context] = origin
                 self.todo.append(context)
                 return
         if known | roots != known:
             self.contexts.reached[context] = known | roots
+            if roots & ~MAIN:
+                self.contexts.thread_origins.setdefault(context, origin)
             self.todo.append(context)
 
     def _calls(self, context: Context, roots: int) -> None:

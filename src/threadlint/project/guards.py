@@ -10,7 +10,8 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from threadlint.facts.model import Call, Loop, Ref, walk
+from threadlint.facts.model import Ref
+from threadlint.project.confinement import Confinement
 from threadlint.project.entry_locks import OWNED_METHODS, EntryLocks, guard_keys
 from threadlint.project.linker import Links
 from threadlint.project.locks import ANY_LOCK, Step
@@ -71,7 +72,7 @@ class Guards:
     sharing: Sharing
     entry: EntryLocks
     steps: Callable[[Func], list[Step]]
-    spawns: tuple[Spawn, ...]
+    confinement: Confinement
     _texts: dict[str, str] = field(default_factory=dict)
 
     def all(self) -> dict[str, Guard]:
@@ -102,7 +103,7 @@ class Guards:
             binding = default_binding(func, self.types)
             for use in mine:
                 location = self.sharing.location(use.ref, func, binding)
-                if location is not None and not self.confined(use):
+                if location is not None and not self.confinement.of(use):
                     found[location.key].append(self._guarded(use, location))
         return {key: list(_one_per_line(uses)) for key, uses in found.items()}
 
@@ -115,37 +116,6 @@ class Guards:
         return GuardedUse(
             use, location, held, unsure, unsure and not held and not nested and use.func.id in self.entry.bare
         )
-
-    def confined(self, use: Use) -> bool:
-        """Whether no other thread can be there: before this function starts the thread, or after it has joined it."""
-        starts = [spawn for spawn in self.spawns if spawn.func is use.func]
-        if starts and all(use.step < spawn.begin for spawn in starts):
-            return True
-        return any(number < use.step for number in self._joins(use.func)) or self._joins_items(use)
-
-    def _joins_items(self, use: Use) -> bool:
-        """`for thread in self.threads: thread.join()` belongs to the end, when no more are added."""
-        loop = self.steps(use.func)[use.step].node
-        return isinstance(loop, Loop) and any(
-            isinstance(node, Call)
-            and isinstance(node.callee, Ref)
-            and node.callee.path == ("join",)
-            and any(node.callee.name == target.name for target in loop.targets)
-            for node in walk(loop.body)
-        )
-
-    def _joins(self, func: Func) -> Iterator[int]:
-        for number, step in enumerate(self.steps(func)):
-            node = step.node
-            if isinstance(node, Call) and isinstance(node.callee, Ref) and node.callee.path[-1:] == ("join",):
-                receiver = Ref(node.callee.root, node.callee.name, node.callee.path[:-1], node.callee.owner)
-                if any(isinstance(thing, Object) and self._is_thread(thing) for thing in self.types.of(receiver, func)):
-                    yield number
-
-    def _is_thread(self, thing: Object) -> bool:
-        if isinstance(thing.type, Cls):
-            return self.types.derives(thing.type, ("threading.Thread",))
-        return thing.type == "threading.Thread"
 
     def _infer(self, uses: list[GuardedUse]) -> Guard | None:
         locks = {key for one in uses if one.use.act.writes for key in one.held if key != ANY_LOCK}

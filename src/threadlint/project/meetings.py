@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from threadlint.facts.model import Access, Kind
+from threadlint.project.confinement import Confinement
 from threadlint.project.contexts import MAIN, Context
 from threadlint.project.entry_locks import EntryLocks
 from threadlint.project.locks import ANY_LOCK, Step
@@ -39,6 +40,7 @@ class Meetings:
     uses: Uses
     sharing: Sharing
     entry: EntryLocks
+    confinement: Confinement
     steps: Callable[[Func], list[Step]]
     _by_func: dict[str, list[tuple[Context, int]]] | None = None
     _touches: dict[str, tuple[tuple[SharedUse, ...], ...]] = field(default_factory=dict)
@@ -55,7 +57,7 @@ class Meetings:
         """The uses by the shared location that they concern, once for each way in which their function is reached."""
         found: dict[str, list[SharedUse]] = defaultdict(list)
         for use in uses:
-            if use.func.id in self.entry.owned:
+            if use.func.id in self.entry.owned or self.confinement.of(use):
                 continue
             for context, roots in self.contexts(use.func):
                 touch = self.touch(use, context, MAIN if self._left_to_loop(context) else roots)

@@ -60,7 +60,7 @@ class Ownership:
             found = [
                 self.of(item, func, binding, depth) for item in (value.items[:2] if value.op == "if" else value.items)
             ]
-            return next((token for token in found if token is not None and token.shared), found[0])
+            return met(found)
         return OWN if isinstance(value, Const) else None
 
     def _derived(self, value: Derived, func: Func, binding: Mapping[str, Token], depth: int) -> Token | None:
@@ -99,7 +99,7 @@ class Ownership:
         if not values or depth > _CALLS_DEEP:
             return None
         tokens = [self.of(value, func, binding, depth + 1) for value in values]
-        return next((token for token in tokens if token is not None and token.shared), tokens[0])
+        return met(tokens)
 
     def _attribute(self, ref: Ref, func: Func, binding: Mapping[str, Token], depth: int) -> Token | None:
         base = Ref(ref.root, ref.name, ref.path[:-1], ref.owner)
@@ -167,7 +167,7 @@ class Ownership:
                     self._ref(Ref(callee.root, callee.name, callee.path[:-1], callee.owner), func, binding, depth), "[]"
                 )
             )
-        return next((token for token in found if token is not None and token.shared), found[0] if found else None)
+        return met(found)
 
     def _returns(self, func: Func) -> tuple[Value, ...]:
         known = self._returned.get(func.id)
@@ -237,6 +237,13 @@ def closure_token(key: str, name: str, binding: Mapping[str, Token]) -> Token | 
     if closure is None:
         return None
     return EACH if name in closure.id.split(",") else Token("var", key)
+
+
+def met(tokens: list[Token | None]) -> Token | None:
+    """Whose a value is that can be any of these; not known where it can be both a shared object and one of the thread's own."""
+    shared = [token for token in tokens if token is not None and token.shared]
+    own = [token for token in tokens if token is not None and not token.shared]
+    return None if shared and own else next(iter(shared or own), None)
 
 
 def part(token: Token | None, step: str) -> Token | None:

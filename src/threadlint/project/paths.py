@@ -42,12 +42,14 @@ class Paths:
     """`step` takes a node and a state and gives the state after it; `raises` tells whether a node may raise (then in the state before it).
 
     `catches` tells whether a handler takes every exception that the region can meet; `swallows` whether a `with` keeps exceptions in.
+    `branch` gives the state at the start of one branch of an `if` (true for the body), None where the state cannot come that way.
     """
 
     step: Callable[[Node, str], str]
     raises: Callable[[Node], bool]
     catches: Callable[[Handler], bool]
     swallows: Callable[[With], bool] = lambda _: False
+    branch: Callable[[If, str, bool], str | None] | None = None
 
     def run(self, nodes: tuple[Node, ...], state: str) -> Outcome:
         """The outcome of the block when it is entered in the state."""
@@ -66,7 +68,9 @@ class Paths:
 
     def _node(self, node: Node, marks: set[Mark]) -> Outcome:
         if isinstance(node, If):
-            return self._both([self._block(node.body, marks), self._block(node.orelse, marks)])
+            return self._both(
+                [self._block(node.body, self._taken(node, marks, True)), self._block(node.orelse, self._taken(node, marks, False))]
+            )
         if isinstance(node, Match):
             cases = [self._block(case, marks) for case in node.cases]
             return self._both(cases if node.exhaustive else [*cases, _falling(marks)])
@@ -84,6 +88,12 @@ class Paths:
             out.add("raise", {(state, node.span) for state, _ in marks})
         out.add("fall", {(self.step(node, state), span) for state, span in marks})
         return out
+
+    def _taken(self, node: If, marks: set[Mark], body: bool) -> set[Mark]:
+        if self.branch is None:
+            return marks
+        found = ((self.branch(node, state, body), span) for state, span in marks)
+        return {(state, span) for state, span in found if state is not None}
 
     def _both(self, outcomes: list[Outcome]) -> Outcome:
         out = Outcome()
@@ -166,6 +176,11 @@ def catches_all(handler: Handler) -> bool:
     return not handler.types or any(
         isinstance(one, Ref) and one.name in BROAD and not one.path for one in handler.types
     )
+
+
+def catches(handler: Handler, name: str) -> bool:
+    """Whether the handler takes this exception, by its name or because it takes all."""
+    return catches_all(handler) or any(isinstance(one, Ref) and one.name == name for one in handler.types)
 
 
 def suppresses_all(node: With, things: Callable[[Value], tuple[Thing, ...]]) -> bool:

@@ -15,6 +15,7 @@ from threadlint.findings import Site
 from threadlint.project import linker
 from threadlint.project.acquires import Acquires
 from threadlint.project.call_graph import NamedCalls
+from threadlint.project.confinement import Confinement
 from threadlint.project.contexts import Contexts, reach
 from threadlint.project.entry_locks import EntryLocks, entry_locks
 from threadlint.project.flow import Flow
@@ -23,11 +24,13 @@ from threadlint.project.guards import Guard, Guards
 from threadlint.project.implicit import implicit_calls
 from threadlint.project.late_binding import LateBinding
 from threadlint.project.laziness import Laziness
+from threadlint.project.lifetimes import Lifetimes
 from threadlint.project.linker import Links
 from threadlint.project.locks import Locks, Step
 from threadlint.project.meetings import Meetings
 from threadlint.project.ownership import Ownership
 from threadlint.project.queues import Queues
+from threadlint.project.registries import Registries
 from threadlint.project.sharing import Sharing
 from threadlint.project.things import ClassThing, Func, FunctionThing, Module
 from threadlint.project.thread_roots import Spawn, ThreadRoots
@@ -126,6 +129,11 @@ class Project:
         return LateBinding(self.types, self.steps, self.callees)
 
     @cached_property
+    def lifetimes(self) -> Lifetimes:
+        """What becomes of objects in the functions that make them."""
+        return Lifetimes(self.links, self.types, self.steps)
+
+    @cached_property
     def entry(self) -> EntryLocks:
         """Which locks functions' callers hold."""
         return entry_locks(self.links, self.types, self.steps, self.calls, self.assumes_lock)
@@ -133,12 +141,22 @@ class Project:
     @cached_property
     def guards(self) -> dict[str, Guard]:
         """By key of a location: the lock that most accesses to it hold."""
-        return Guards(self.links, self.types, self.uses, self.sharing, self.entry, self.steps, self.spawns).all()
+        return Guards(self.links, self.types, self.uses, self.sharing, self.entry, self.steps, self.confinement).all()
+
+    @cached_property
+    def confinement(self) -> Confinement:
+        """Where a function knows that its threads do not run."""
+        return Confinement(self.types, self.steps, self.spawns)
+
+    @cached_property
+    def registries(self) -> Registries:
+        """Loops that call what they find, or post it to an event loop."""
+        return Registries(self.types, self.uses, self.steps)
 
     @cached_property
     def meetings(self) -> Meetings:
         """Which uses of shared containers and variables may run in parallel."""
-        return Meetings(self.types, self.uses, self.sharing, self.entry, self.steps)
+        return Meetings(self.types, self.uses, self.sharing, self.entry, self.confinement, self.steps)
 
     def _entries(self) -> Iterator[Func]:
         """Functions that the main thread can begin with: modules' bodies, and what the project defines for others to call."""

@@ -19,9 +19,12 @@ class Format(str, Enum):
     SARIF = "sarif"
 
 
-def render(report: Report, kind: Format, *, color: bool = False, counts: bool = False) -> Iterator[str]:
-    """The lines of `report` in the format `kind`, without their newlines; with `counts`, the findings of each rule counted.
+def render(
+    report: Report, kind: Format, *, color: bool = False, counts: bool = False, why: bool = False
+) -> Iterator[str]:
+    """The lines of `report` in the format `kind`, without their newlines.
 
+    With `counts`, the findings of each rule are counted; with `why`, the steps that lead to each follow it (in text).
     Only text and concise output has colours. Raises ValueError for counts in a format that has none.
     """
     if counts:
@@ -31,7 +34,7 @@ def render(report: Report, kind: Format, *, color: bool = False, counts: bool = 
             return statistics.as_json(report)
         raise ValueError(f"the format {kind.value} has no statistics; text, concise and json have")
     if kind is Format.TEXT:
-        return text.full(report, color=color)
+        return text.full(report, color=color, why=why)
     if kind is Format.CONCISE:
         return text.concise(report, color=color)
     plain = {Format.JSON: json_array.render, Format.GITHUB: github.render, Format.SARIF: sarif.render}

@@ -12,8 +12,11 @@ from threadlint.report.excerpt import excerpt, source_lines, visible
 _COLORS = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.INFO: "blue"}
 
 
-def full(report: Report, *, color: bool) -> Iterator[str]:
-    """Each finding with its source line underlined, then each related place in the same way, then an empty line."""
+def full(report: Report, *, color: bool, why: bool = False) -> Iterator[str]:
+    """Each finding with its source line underlined, then each related place in the same way, then an empty line.
+
+    With `why`, the steps that lead from the thread root to the finding follow, numbered.
+    """
     lines = {path: source_lines(text) for path, text in report.sources.items()}
     for finding in report.findings:
         yield _headline(finding, color=color)
@@ -22,6 +25,10 @@ def full(report: Report, *, color: bool) -> Iterator[str]:
             place = _bold(_place(related.site), color=color)
             yield f"  {place}: {visible(related.message)}"
             yield from _quote(related.site, lines, "blue", color=color)
+        if why and finding.why:
+            yield "  why:"
+            for number, step in enumerate(finding.why, 1):
+                yield f"    {number}. {visible(step.message)} ({_place(step.site)})"
         yield ""
 
 

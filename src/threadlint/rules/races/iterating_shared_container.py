@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
 
-from threadlint.findings import Confidence, Problem, Related, Severity
+from threadlint.findings import Confidence, Problem, Related, Severity, Site
+from threadlint.project.locks import text
 from threadlint.project.meetings import SharedUse
 from threadlint.project.project import Project
+from threadlint.project.registries import LiveLoop
 from threadlint.project.sharing import Race
-from threadlint.project.uses import Act
+from threadlint.project.uses import Act, Use
 from threadlint.rules.rule import rule
 
 
@@ -77,28 +80,34 @@ def iterating_shared_container(project: Project) -> Iterator[Problem]:
     - A list that other threads only append to is not reported: the loop just sees the newest items or does not.
     - A loop that holds a lock which the other thread does without is reported as well, at the loop.
     """
-    iterated, names = [], set()
-    for func in project.functions:
-        for use in project.uses.of(func):
-            if use.act is Act.ITERATE:
-                iterated.append(use)
-                names.add(use.ref.path[-1] if use.ref.path else use.ref.name)
-    changed = [
-        use
-        for func in project.functions
-        for use in project.uses.of(func)
-        if use.act.in_place and (use.ref.path[-1] if use.ref.path else use.ref.name.rpartition(".")[2]) in names
-    ]
-    changes = project.meetings.of(changed)
+    uses = _uses(project)
+    changes = project.meetings.of(use for group in uses.values() for use in group if use.act.in_place)
     seen: set[tuple[str, str]] = set()
-    for key, loops in project.meetings.of(iterated).items():
+    told: set[Site] = set()
+    for key, loops in project.meetings.of(use for group in uses.values() for use in group if use.act is Act.ITERATE).items():
         for loop in loops:
             if (key, loop.use.func.id) in seen or not changes.get(key) or _told(project, key, loop):
                 continue
             found = _meeting(project, loop, changes[key])
             if found is not None:
                 seen.add((key, loop.use.func.id))
+                told.add(project.site(loop.use.func, loop.use.span))
                 yield _problem(project, loop, *found)
+    for live in project.registries.loops(uses):
+        if project.site(live.loop.func, live.loop.span) not in told:
+            yield _live(project, live)
+
+
+def _uses(project: Project) -> dict[str, list[Use]]:
+    """Goings-through and changes, by the last name, of what is both gone through and changed somewhere."""
+    found: dict[str, list[Use]] = defaultdict(list)
+    for func in project.functions:
+        for use in project.uses.of(func):
+            if use.act is Act.ITERATE or use.act.in_place:
+                found[(use.ref.path[-1] if use.ref.path else use.ref.name).rpartition(".")[2]].append(use)
+    return {
+        name: uses for name, uses in found.items() if any(use.act is Act.ITERATE for use in uses) and any(use.act.in_place for use in uses)
+    }
 
 
 def _told(project: Project, key: str, loop: SharedUse) -> bool:
@@ -118,6 +127,22 @@ def _meeting(project: Project, loop: SharedUse, changes: list[SharedUse]) -> tup
         if race is not None:
             return change, race
     return None
+
+
+def _live(project: Project, live: LiveLoop) -> Problem:
+    kind = project.uses.kind(live.loop.ref, live.loop.func)
+    site, other = project.site(live.loop.func, live.loop.span), project.site(live.change.func, live.change.span)
+    who = (
+        f"outside the thread of the event loop (it posts with `{live.posts}`), where code on the loop may add or remove items"
+        if live.posts
+        else "while what it calls, or another thread, may add or remove items"
+    )
+    return Problem(
+        site,
+        f"`{text(live.loop.ref)}` is iterated {who}; a {kind} that changes size ends the loop with RuntimeError",
+        (Related(other, f"{live.change.act.value} here, in `{live.change.func.name}`"),),
+        partners=(site, other),
+    )
 
 
 def _problem(project: Project, loop: SharedUse, change: SharedUse, race: Race) -> Problem:

@@ -203,7 +203,9 @@ def _callers_hold(project: Project, func: Func, held: Held) -> bool:
 
 def _one_writer(project: Project, func: Func, write: Access) -> bool:
     """Whether the location belongs to this function alone, or all its writers run in one thread."""
-    location = project.sharing.location(write.ref, func, default_binding(func, project.types))
+    bindings = [default_binding(func, project.types), *(dict(context.binding) for context, _ in project.meetings.contexts(func))]
+    locations = (project.sharing.location(write.ref, func, binding) for binding in bindings)
+    location = next((found for found in locations if found is not None), None)
     if location is None:
         return True
     touches = project.sharing.touches().get(location.key, [])

@@ -6,8 +6,10 @@ from collections.abc import Iterator
 
 from threadlint.facts.model import Access
 from threadlint.findings import Builds, Confidence, Oracle, Problem, Related, Severity
+from threadlint.project.contexts import MAIN
 from threadlint.project.project import Project
 from threadlint.project.sharing import Race
+from threadlint.project.things import Func
 from threadlint.rules.rule import rule
 
 
@@ -88,10 +90,7 @@ def _problem(project: Project, race: Race) -> Problem:
     elif access.read is not None and access.form == "carried":
         related.append(Related(project.site(first.func, access.read), "the old value is read here"))
     related += [Related(project.site(spawn.func, spawn.span), spawn.story) for spawn in race.roots[:2]]
-    if window:
-        tail = "updates can be lost"
-    else:
-        tail = "updates can be lost on free-threaded builds (with the GIL no thread switch falls between the read and the write)"
+    tail = "updates can be lost" if window else "updates can be lost on free-threaded builds"
     who = "the main thread and a thread" if race.with_main else "several threads"
     lock = f"holding only {_names(project, first.held)}" if first.held else "without a lock"
     return Problem(
@@ -127,14 +126,32 @@ def _names(project: Project, keys: frozenset[str]) -> str:
 
 
 def _why(project: Project, race: Race) -> tuple[Related, ...]:
+    """For both accesses: the root, the calls that lead from it to the access, and the locks held there."""
     steps: list[Related] = []
     for touch in dict.fromkeys((race.first, race.second)):
-        for context, origin in reversed(project.contexts.chain(touch.context)):
+        on_thread = not race.with_main or bool(touch.roots & ~MAIN)
+        for context, origin in reversed(project.contexts.chain(touch.context, threads=on_thread)):
             if origin.spawn is not None:
                 steps.append(Related(project.site(origin.spawn.func, origin.spawn.span), origin.spawn.story))
             elif origin.context is not None and origin.span is not None:
-                steps.append(Related(project.site(origin.context.func, origin.span), f"calls `{context.func.name}`"))
+                site = project.site(origin.context.func, origin.span)
+                steps.append(Related(site, f"`{origin.context.func.name}` calls `{context.func.name}`"))
+            else:
+                steps.append(
+                    Related(
+                        project.site(context.func, context.func.facts.span),
+                        f"the main thread runs {_named(context.func)}",
+                    )
+                )
+        locks = f"holding {_names(project, touch.held)}" if touch.held else "holding no lock"
+        site = project.site(touch.func, touch.access.span)
         steps.append(
-            Related(project.site(touch.func, touch.access.span), f"`{touch.location.text}` is {_does(touch.access)}")
+            Related(site, f"`{touch.location.text}` is {_does(touch.access)} in {_named(touch.func)}, {locks}")
         )
+    if race.second.access is race.first.access:
+        steps.append(Related(steps[-1].site, "another thread of the same place can do the same in between"))
     return tuple(steps)
+
+
+def _named(func: Func) -> str:
+    return func.name if func.is_module else f"`{func.name}`"

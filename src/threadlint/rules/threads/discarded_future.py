@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from threadlint.facts.model import Call, Handler, Node, Ref, Try
+from threadlint.facts.model import Call, Ref
 from threadlint.findings import Oracle, Problem, Related, Severity
 from threadlint.knowledge.stdlib import EXECUTORS, POOLS
-from threadlint.project.paths import catches_all
+from threadlint.project.handling import handles_errors
 from threadlint.project.project import Project
+from threadlint.project.test_files import in_tests
 from threadlint.project.things import External, Func
 from threadlint.rules.rule import rule
 
@@ -63,19 +64,11 @@ def discarded_future(project: Project) -> Iterator[Problem]:
     - The executor must be known by its type: from its constructor, an annotation, or an attribute assigned in the class.
     """
     for func in project.functions:
-        if _in_tests(func):
+        if in_tests(func):
             continue
         for call in project.links.calls[func.id].values():
             if call.use == "discarded":
                 yield from _check(project, func, call)
-
-
-def _in_tests(func: Func) -> bool:
-    parts = func.module.name.split("@")[0].split(".")
-    return any(
-        part in ("test", "tests", "testing", "conftest") or part.startswith("test_") or part.endswith("_test")
-        for part in parts
-    )
 
 
 def _check(project: Project, func: Func, call: Call) -> Iterator[Problem]:
@@ -95,7 +88,7 @@ def _check(project: Project, func: Func, call: Call) -> Iterator[Problem]:
         ):
             target = call.argument(0, "fn" if owner in EXECUTORS else "func")
             bodies = [found.func for found in project.types.functions(target, func)]
-            if bodies and all(_handles_errors(body) for body in bodies):
+            if bodies and all(handles_errors(body) for body in bodies):
                 return
             what = "results" if "map" in method else "future"
             site = project.site(func, call.span)
@@ -111,21 +104,3 @@ def _check(project: Project, func: Func, call: Call) -> Iterator[Problem]:
                 partners=(site,),
             )
             return
-
-
-def _handles_errors(func: Func) -> bool:
-    """Whether the body is one `try` (after plain assignments) whose handlers take every exception and do something with it."""
-    body = [node for node in func.facts.body if not _plain(node)]
-    if len(body) != 1 or not isinstance(body[0], Try):
-        return False
-    return any(catches_all(handler) and _does_something(handler) for handler in body[0].handlers)
-
-
-def _plain(node: Node) -> bool:
-    return not isinstance(node, Call) and not hasattr(node, "body")
-
-
-def _does_something(handler: Handler) -> bool:
-    return any(isinstance(node, Call) or hasattr(node, "body") for node in handler.body) or bool(
-        handler.name and handler.body[1:]
-    )

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from .readers import quiet_reader, same, shown
 from .registry import monotonic, stack_of
-from .rewrite import NEW, OLD, Split, assign, call, describe, name, parts, placed, reader
+from .rewrite import NEW, OLD, Split, assign, call, describe, name, partners, parts, placed, reader
 from .source import Surroundings, target_of
 
 if TYPE_CHECKING:
@@ -80,19 +80,19 @@ class AwaitRace:
     def storing(self, index: int, base: Any, key: Any, new: Any, read: Any) -> None:
         """About to store: did the place change since this task read it? Other tasks hear who stores."""
         task = current_task()
-        if task is None or self.done:
+        if self.done:
             return
         split = self.engine.splits[index]
-        mine = self.open.pop(task, None)
+        mine = self.open.pop(task, None) if index == 0 else None
         if mine is not None and mine.changed():
             self.done = True
             self.witness(task, split, mine, new)
             return
         where = place_key(split, base, key, read)
-        for other in self.open.values():
-            if other.key == where:
+        for owner, other in self.open.items():
+            if other.key == where and owner is not task:
                 other.writers.append(
-                    {"thread": task.get_name(), "path": split.path, "line": split.line, "text": split.text,
+                    {"thread": task.get_name() if task is not None else "a callback", "path": split.path, "line": split.line, "text": split.text,
                      "stack": stack_of(sys._getframe(1))}
                 )  # fmt: skip
 
@@ -198,8 +198,15 @@ def rewrite(engine: Engine, text: str, tree: ast.Module, path: str) -> ast.Modul
         engine.events.send("refused", line=place.line, reason="no await stands between reading and storing")
         return tree
     engine.splits.append(split)
+    others: dict[ast.stmt, Split] = {}
+    for other in partners(tree, node):
+        theirs = describe(other, around, path, text.splitlines())
+        if isinstance(theirs, Split) and not isinstance(around.function(other), ast.Module):
+            theirs.index = len(engine.splits)
+            engine.splits.append(theirs)
+            others[other] = theirs
     engine.events.send("loaded", path=path)
-    Prolonger(split, node, awaits, begin).visit(tree)
+    Prolonger(split, node, awaits, begin, others).visit(tree)
     return ast.fix_missing_locations(tree)
 
 
@@ -223,8 +230,11 @@ def window(node: ast.stmt, around: Surroundings) -> tuple[set[ast.Await], ast.st
 class Prolonger(ast.NodeTransformer):
     """Writes the hooks."""
 
-    def __init__(self, split: Split, node: ast.stmt, awaits: set[ast.Await], begin: ast.stmt) -> None:
+    def __init__(
+        self, split: Split, node: ast.stmt, awaits: set[ast.Await], begin: ast.stmt, others: dict[ast.stmt, Split]
+    ) -> None:
         self.split = split
+        self.others = others
         self.node = node
         self.awaits = awaits
         self.begin = begin
@@ -241,6 +251,8 @@ class Prolonger(ast.NodeTransformer):
     def visit_AugAssign(self, node: ast.AugAssign) -> Any:  # ast's name
         """Note the reading, then store with notice."""
         self.generic_visit(node)
+        if node in self.others:
+            return self.announced(node, self.others[node], node.target)
         if node is not self.node:
             return node
         out: list[ast.stmt] = []
@@ -261,6 +273,8 @@ class Prolonger(ast.NodeTransformer):
         out: list[ast.stmt] = []
         if node is self.begin and node is not self.node:
             return [node, *self.noting(node)]
+        if node in self.others:
+            return self.announced(node, self.others[node], node.targets[0])
         if node is not self.node:
             return node
         if self.begin is node:
@@ -268,6 +282,19 @@ class Prolonger(ast.NodeTransformer):
         out.append(assign(NEW, node.value))
         _, store, base, key = parts(self.split, node.targets[0], out)
         out.append(call("storing", 0, base, key, name(NEW), reader(node.targets[0])))
+        out.append(ast.Assign(targets=[store], value=name(NEW)))
+        return placed(out, node)
+
+    def announced(self, node: ast.AugAssign | ast.Assign, split: Split, target: ast.expr) -> list[ast.stmt]:
+        """A store elsewhere, told to the tasks that stand between reading and storing."""
+        out: list[ast.stmt] = []
+        load, store, base, key = parts(split, target, out)
+        if isinstance(node, ast.Assign):
+            out = [assign(NEW, node.value), *out]
+        else:
+            change = ast.AugAssign(target=ast.Name(id=NEW, ctx=ast.Store()), op=node.op, value=node.value)
+            out += [assign(NEW, load), change]
+        out.append(call("storing", split.index, base, key, name(NEW), reader(target)))
         out.append(ast.Assign(targets=[store], value=name(NEW)))
         return placed(out, node)
 

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import _thread
+import builtins
 import functools
+import os
 import sys
 from concurrent.futures import _base, thread
+from inspect import CO_COROUTINE, CO_GENERATOR
+from types import CodeType
 from typing import TYPE_CHECKING, Any
 
 from .registry import Registry, monotonic, raised_at, stack_of
@@ -42,11 +46,35 @@ class Futures:
             self.events.send("submitted", number=number, callable=name, stack=stack, thread=self.registry.state().name)
         if self.inject:
             self.inject = False
-            self.events.send("injected", number=number, callable=name)
-            fn = fail
+            fn = self.failing(fn, number, name)
         if self.force:
             hold_nested(self.registry, self.events, pool)
         return number, fn
+
+    def failing(self, fn: Any, number: int, name: str) -> Any:
+        """A callable that fails: inside the function, where that is in the flagged file, else in its place."""
+        code = code_of(fn)
+        if code is None or os.path.realpath(code.co_filename) != self.watch.job.flagged.path:
+            self.events.send("injected", number=number, callable=name)
+            return fail
+
+        def work(*args: Any, **kwargs: Any) -> Any:
+            state = self.registry.state()
+            state.armed = code.co_firstlineno
+            try:
+                return fn(*args, **kwargs)
+            finally:
+                state.armed = 0
+
+        return work
+
+    def maybe_fail(self, first: int) -> None:
+        """At the start of every function of the flagged file: fail if this is the one, called by its worker."""
+        state = self.registry.state()
+        if state.armed == first:
+            state.armed = 0
+            self.events.send("injected", number=0, callable="")
+            raise InjectedError(INJECTED)
 
     def submitted(self, future: Any, number: int) -> None:
         """After it: the future may have failed before it had its number."""
@@ -91,6 +119,7 @@ def install(registry: Registry, events: Events, watch: Watch, *, inject: bool, f
     submit, set_exception = pool.submit, future.set_exception
     futures = Futures(registry, events, watch)
     futures.inject, futures.force = inject, force
+    builtins.__threadlint_maybe_fail__ = futures.maybe_fail  # type: ignore[attr-defined]
 
     @functools.wraps(submit)
     def submit_watched(self: Any, fn: Any, /, *args: Any, **kwargs: Any) -> Any:
@@ -130,6 +159,17 @@ def retrieving(original: Any, events: Events) -> Any:
                     events.send("retrieved", number=number)
 
     return wrapped
+
+
+def code_of(fn: Any) -> CodeType | None:
+    """The code that a callable runs first; None for what is not written in Python, and for generators and coroutines."""
+    while isinstance(fn, functools.partial):
+        fn = fn.func
+    fn = getattr(fn, "__func__", fn)
+    code = getattr(fn, "__code__", None)
+    if not isinstance(code, CodeType) or code.co_name == "<lambda>" or code.co_flags & (CO_GENERATOR | CO_COROUTINE):
+        return None
+    return code
 
 
 def fail(*_: Any, **__: Any) -> None:

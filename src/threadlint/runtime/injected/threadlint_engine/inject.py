@@ -20,7 +20,7 @@ def insert_failure(tree: ast.Module, place: Place, take: str, give: str) -> int 
     The tree is changed. Returns the line that fails, None where nothing can fail between the two.
     """
     around = Surroundings(tree)
-    for statement in taking_statements(tree, around, place, take, give):
+    for statement in taking_statements(tree, around, place, take):
         base = base_of(statement, take)
         victim = first_call(following(statement, around), base, {take, give})
         if victim is not None:
@@ -34,20 +34,23 @@ def insert_failure(tree: ast.Module, place: Place, take: str, give: str) -> int 
     return None
 
 
-def taking_statements(tree: ast.Module, around: Surroundings, place: Place, take: str, give: str) -> list[ast.stmt]:
-    """Statements that call `.take()`: at the flagged line, else in its function, else wherever `.give()` is called too."""
+def taking_statements(tree: ast.Module, around: Surroundings, place: Place, take: str) -> list[ast.stmt]:
+    """Statements that call `.take()`: at the flagged line, else in its function.
+
+    Elsewhere nothing is made to fail: a flagged `join()` says nothing about what its consumers do with an error.
+    """
     takers = [n for n in ast.walk(tree) if isinstance(n, ast.stmt) and base_of(n, take) is not None]
     at_line = [n for n in takers if n.lineno <= place.end_line and place.line <= (n.end_lineno or n.lineno)]
     if at_line:
         return at_line
-    inside = [
-        n for n in takers
-        if isinstance(scope := around.function(n), (ast.FunctionDef, ast.AsyncFunctionDef))
-        and scope.lineno <= place.line <= (scope.end_lineno or scope.lineno)
-    ]  # fmt: skip
-    if inside:
-        return inside
-    return [n for n in takers if any(is_call_of(c, give) for c in ast.walk(around.function(n)))]
+    return [one for one in takers if surrounds(around.function(one), place.line)]
+
+
+def surrounds(scope: ast.AST, line: int) -> bool:
+    """Whether a scope is a function that holds a line."""
+    if not isinstance(scope, (ast.FunctionDef, ast.AsyncFunctionDef)):
+        return False
+    return scope.lineno <= line <= (scope.end_lineno or scope.lineno)
 
 
 def base_of(statement: ast.stmt, method: str) -> str | None:
@@ -126,3 +129,36 @@ def insert_mark(tree: ast.Module, line: int) -> None:
     if statement is not None:
         Marker(statement).visit(tree)
         ast.fix_missing_locations(tree)
+
+
+class Arming(ast.NodeTransformer):
+    """Puts a place where it can be made to fail into every function: inside the first `try` that has handlers.
+
+    A function that deals with its own errors is thus given the chance to do so.
+    """
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
+        """Put the hook in, here and in functions inside."""
+        self.generic_visit(node)
+        first = min([one.lineno for one in node.decorator_list], default=node.lineno)
+        block = trying_block(node.body) or node.body
+        block[:0] = placed([call("maybe_fail", first)], block[0])
+        return node
+
+
+def trying_block(body: list[ast.stmt]) -> list[ast.stmt] | None:
+    """The body of the first `try` with handlers, in these statements or in the loops and `with` blocks among them."""
+    for one in body:
+        if isinstance(one, ast.Try) and one.handlers:
+            return one.body
+        if isinstance(one, (ast.With, ast.For, ast.While, ast.Try)):
+            found = trying_block(one.body)
+            if found is not None:
+                return found
+    return None
+
+
+def arm_functions(tree: ast.Module) -> None:
+    """Make every function of a file able to fail on demand. The tree is changed."""
+    Arming().visit(tree)
+    ast.fix_missing_locations(tree)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import ast
 import asyncio
 import builtins
+import functools
 import gc
 import sys
 import warnings
 from typing import TYPE_CHECKING, Any
 
-from .registry import monotonic, stack_of
+from .registry import get_ident, monotonic, stack_of
 from .rewrite import call, placed
 from .source import innermost
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 SLOW = 0.1
 """Seconds after which asyncio itself calls a callback slow (`loop.slow_callback_duration`)."""
 ORIGINS = 6
+SUSPENDING = (ast.Await, ast.AsyncFor, ast.AsyncWith, ast.Yield, ast.YieldFrom)
 
 
 def install(engine: Engine) -> None:
@@ -29,6 +31,8 @@ def install(engine: Engine) -> None:
         timer = Timer(engine)
         builtins.__threadlint_enter__ = timer.enter  # type: ignore[attr-defined]
         builtins.__threadlint_leave__ = timer.leave  # type: ignore[attr-defined]
+        builtins.__threadlint_begin__ = timer.begin  # type: ignore[attr-defined]
+        timer.watch_turns()
     elif oracle == "never-awaited":
         never_awaited(engine)
     else:
@@ -48,14 +52,6 @@ def rewrite(engine: Engine, text: str, tree: ast.Module, path: str) -> ast.Modul
     if statement is None:
         engine.events.send("refused", line=place.line, reason="there is no statement at this line")
         return tree
-    if any(
-        isinstance(node, (ast.Await, ast.AsyncFor, ast.AsyncWith, ast.Yield, ast.YieldFrom))
-        for node in ast.walk(statement)
-    ):
-        engine.events.send(
-            "refused", line=place.line, reason="the statement awaits, so its time is not the loop's alone"
-        )
-        return tree
     engine.events.send("loaded", path=path)
     Timed(statement).visit(tree)
     return ast.fix_missing_locations(tree)
@@ -71,6 +67,9 @@ class Timed(ast.NodeTransformer):
         """Wrap the statement; go on elsewhere."""
         if node is not self.statement:
             return self.generic_visit(node)
+        if any(isinstance(one, SUSPENDING) for one in ast.walk(node)):
+            # Its time is not the loop's alone; what counts is the turn of the loop in which it begins.
+            return placed([call("begin", 0), self.statement], self.statement)
         body = ast.Try(body=[self.statement], handlers=[], orelse=[], finalbody=[call("leave", 0)])
         return placed([call("enter", 0), body], self.statement)
 
@@ -82,22 +81,54 @@ class Timer:
         self.engine = engine
         self.began: dict[int, list[tuple[float, float]]] = {}
         self.threads: set[str] = set()
+        self.begun: set[int] = set()
         self.told = False
+
+    def watch_turns(self) -> None:
+        """Time every callback of a loop in which a flagged statement that awaits has begun."""
+        handle: Any = asyncio.events.Handle
+        original = handle._run
+
+        @functools.wraps(original)
+        def run(one: Any) -> None:
+            ident = get_ident()
+            self.began.setdefault(ident, []).append((monotonic(), self.engine.watch.late))
+            try:
+                original(one)
+            finally:
+                began, late = self.began[ident].pop()
+                if ident in self.begun:
+                    self.begun.discard(ident)
+                    self.judge(began, late)
+
+        handle._run = run
+
+    def begin(self, _: int) -> None:
+        """Before a statement that awaits."""
+        self.reached()
+        self.begun.add(get_ident())
 
     def enter(self, _: int) -> None:
         """Before the statement."""
+        self.reached()
+        self.began.setdefault(get_ident(), []).append((monotonic(), self.engine.watch.late))
+
+    def reached(self) -> None:
+        """Tell that the statement runs, and where."""
         state = self.engine.registry.state()
         if state.name not in self.threads:
             self.threads.add(state.name)
             self.engine.events.send(
                 "reached", site=0, thread=state.name, in_loop=asyncio._get_running_loop() is not None
             )
-        self.began.setdefault(state.ident, []).append((monotonic(), self.engine.watch.late))
 
     def leave(self, _: int) -> None:
-        """After the statement: tell if a loop of this thread was held up, and by the program, not by the machine."""
+        """After the statement."""
+        self.judge(*self.began[get_ident()].pop())
+
+    def judge(self, began: float, late: float) -> None:
+        """Tell if a loop of this thread was held up since `began`, and by the program, not by the machine."""
         state = self.engine.registry.state()
-        began, late = self.began[state.ident].pop()
         took = monotonic() - began
         loop: Any = asyncio._get_running_loop()
         if loop is None or self.told:
@@ -107,19 +138,18 @@ class Timer:
         if took - (self.engine.watch.late - late) < SLOW:
             return
         self.told = True
-        frame = sys._getframe(1)
         due = sum(
             1 for timer in getattr(loop, "_scheduled", ()) if timer.when() <= loop.time() and not timer.cancelled()
         )
         waiting = due + len(getattr(loop, "_ready", ()))
         step = {
             "thread": state.name,
-            "path": frame.f_code.co_filename,
+            "path": self.engine.job.flagged.path,
             "line": self.engine.job.flagged.line,
             "text": "",
             "action": "kept the event loop from turning",
             "values": {"seconds": f"{took:.3f}", "callbacks that had to wait": waiting},
-            "stack": stack_of(frame),
+            "stack": stack_of(sys._getframe(2)),
         }
         self.engine.events.send("witness", kind="event-loop-blocked", steps=[step], tier="here")
 

@@ -77,7 +77,20 @@ class Held:
 class ThreadState:
     """What is known of one thread. Only the thread itself writes, so no lock guards it."""
 
-    __slots__ = ("alive", "counts", "daemon", "held", "ident", "labels", "name", "native", "pool", "ticks", "waits")
+    __slots__ = (
+        "alive",
+        "armed",
+        "counts",
+        "daemon",
+        "held",
+        "ident",
+        "labels",
+        "name",
+        "native",
+        "pool",
+        "ticks",
+        "waits",
+    )
 
     def __init__(self, ident: int) -> None:
         self.ident = ident
@@ -85,6 +98,8 @@ class ThreadState:
         self.name = ""
         self.daemon = False
         self.alive = True
+        self.armed = 0
+        """First line of the function that is to fail in this thread."""
         self.waits: list[Wait] = []
         self.labels: list[tuple[str, Any]] = []
         self.held: list[Held] = []

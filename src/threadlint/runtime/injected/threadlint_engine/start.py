@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from . import importer, waits
 from .events import Events
 from .feasible import free_threaded
-from .inject import insert_failure, insert_mark
+from .inject import arm_functions, insert_failure, insert_mark
 from .job import Place, read_job
 from .machine import die_with_parent
 from .pauses import Pauser
@@ -94,6 +94,8 @@ class Engine:
         if job.inject and job.oracle in INJECTIONS and real == job.flagged.path:
             line = insert_failure(tree, job.flagged, *INJECTIONS[job.oracle])
             self.events.send("injection", line=line)
+        if job.inject and job.oracle == "swallowed-exception" and real == job.flagged.path:
+            arm_functions(tree)
         if job.oracle == "race":
             return self.split(text, tree, real)
         if job.oracle in {"event-loop-blocked", "rmw-across-await"} and real == job.flagged.path:

@@ -1,0 +1,157 @@
+"""TL111."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from threadlint.facts.model import Access, Call, If, Kind, Ref, Root, Try, With
+from threadlint.findings import Confidence, Problem, Related, Severity
+from threadlint.knowledge.process_state import CALLS, CONTEXT_AWARE_WARNINGS, MAIN_THREAD_ONLY, VARIABLES
+from threadlint.project.contexts import MAIN
+from threadlint.project.linker import absolute
+from threadlint.project.locks import Step
+from threadlint.project.paths import catches
+from threadlint.project.project import Project
+from threadlint.project.things import External, Func
+from threadlint.project.values import refs
+from threadlint.rules.rule import rule
+
+
+@rule("TL111", since="0.1", severity=Severity.WARNING, confidence=Confidence.MEDIUM)
+def process_global_state_in_thread(project: Project) -> Iterator[Problem]:
+    """A function that runs on a thread changes something that belongs to the whole process.
+
+    ## Why is this bad?
+
+    The working directory, the environment, the locale, `sys.stdout` and the warning filters exist once. While one thread has changed them, every other
+    thread works with the change: files are written to the wrong folder, and text of one job lands in the output of another. Two threads that change and
+    restore them leave behind whatever the last one saw. `signal.signal()` even fails: it works in the main thread only.
+
+    ## Example
+
+    ```python
+    import contextlib
+    import io
+    from concurrent.futures import ThreadPoolExecutor
+
+
+    def captured(number: int) -> str:
+        with contextlib.redirect_stdout(io.StringIO()) as out:  # expect: TL111
+            print("job", number)
+        return out.getvalue()
+
+
+    with ThreadPoolExecutor() as pool:
+        for text in pool.map(captured, range(8)):
+            print(text)
+    ```
+
+    ## Use instead
+
+    Hand over what differs: a stream, a full path, the `cwd` and `env` of a subprocess.
+
+    ```python
+    import io
+    from concurrent.futures import ThreadPoolExecutor
+
+
+    def captured(number: int) -> str:
+        out = io.StringIO()
+        print("job", number, file=out)
+        return out.getvalue()
+
+
+    with ThreadPoolExecutor() as pool:
+        for text in pool.map(captured, range(8)):
+            print(text)
+    ```
+
+    ## Known limits
+
+    - A change under a lock is left alone, though only threads that take the same lock are safe from it.
+    - `warnings.catch_warnings()` is safe on free-threaded builds from Python 3.14, where it is not reported if the configuration asks for them.
+    - Test files are left out.
+    """
+    for func in project.functions:
+        reached = [(context, roots) for context, roots in project.meetings.contexts(func) if roots & ~MAIN]
+        if not reached or func.module.is_test or all(context.held for context, _ in reached):
+            continue
+        bits = 0
+        for _, roots in reached:
+            bits |= roots
+        told: set[str] = set()
+        steps = project.steps(func)
+        for number, step in enumerate(steps):
+            found = _change(project, func, step)
+            if found is None or found[1] in told or step.held or _in_main_thread(project, func, step):
+                continue
+            if not _entered_under_lock(project, func, steps, number):
+                told.add(found[1])
+                yield _problem(project, func, step, found, bits)
+
+
+def _change(project: Project, func: Func, step: Step) -> tuple[str, str] | None:
+    """What the step does, as the reader wrote it, and what it changes; for calls that only the main thread may make that is empty."""
+    node = step.node
+    if isinstance(node, Call):
+        if not getattr(node.callee, "path", ()) and getattr(node.callee, "root", None) not in (Root.IMPORT, Root.GLOBAL):
+            return None
+        for thing in project.types.of(node.callee, func):
+            if isinstance(thing, External):
+                if thing.name in MAIN_THREAD_ONLY:
+                    return f"{thing.name}()", ""
+                if thing.name in CALLS and not _safe(project, thing.name):
+                    return f"{thing.name}()", CALLS[thing.name]
+    elif isinstance(node, Access) and node.kind != Kind.READ and node.ref.root in (Root.IMPORT, Root.GLOBAL) and not node.form:
+        whole = absolute(project.links, func.module, node.ref)
+        path = tuple(part for part in whole.path if not part.startswith("["))
+        name = ".".join((whole.name, *path))
+        if whole.root == Root.IMPORT and name in VARIABLES:
+            return name, VARIABLES[name]
+    return None
+
+
+def _safe(project: Project, name: str) -> bool:
+    target = project.config.target_version
+    aware = project.config.free_threaded and target is not None and target >= CONTEXT_AWARE_WARNINGS
+    return name == "warnings.catch_warnings" and aware
+
+
+def _entered_under_lock(project: Project, func: Func, steps: list[Step], number: int) -> bool:
+    """`with lock, redirect_stdout(out):` calls before it acquires, and enters after it."""
+    call = steps[number].node
+    for step in steps[number + 1 :]:
+        if isinstance(step.node, With) and isinstance(call, Call):
+            values = [item.value for item in step.node.items]
+            if call.result in values:
+                return any(project.locks.of(value, func) is not None for value in values[: values.index(call.result)])
+    return False
+
+
+def _in_main_thread(project: Project, func: Func, step: Step) -> bool:
+    """Whether the step stands under a test of which thread runs it, or the error that it raises elsewhere is expected."""
+    for node, part in step.context:
+        if isinstance(node, If) and any(_names_thread(project, func, ref) for ref in refs(node.test)):
+            return True
+        if isinstance(node, Try) and part == "body" and any(catches(handler, "ValueError") for handler in node.handlers):
+            return True
+    return False
+
+
+def _names_thread(project: Project, func: Func, ref: Ref) -> bool:
+    call = project.links.calls[func.id].get(int(ref.name)) if ref.root == Root.RESULT else None
+    named = call.callee if call is not None else ref
+    return isinstance(named, Ref) and "thread" in ".".join((named.name, *named.path)).lower()
+
+
+def _problem(project: Project, func: Func, step: Step, found: tuple[str, str], bits: int) -> Problem:
+    what, changed = found
+    roots = [spawn for spawn in project.contexts.roots(bits & ~MAIN)]
+    related = tuple(Related(project.site(spawn.func, spawn.span), spawn.story) for spawn in roots[:2])
+    site = project.site(func, step.node.span)
+    if not changed:
+        message = f"`{what}` runs in a thread here, and raises `ValueError` everywhere but in the main thread"
+        return Problem(site, message, related, severity=Severity.ERROR)
+    subject = f"`{what}`" if what.endswith(")") else "this assignment"
+    message = f"{subject} changes {changed} for the whole process, but runs in a thread; all other threads see the change"
+    return Problem(site, message, related)
