@@ -2,7 +2,7 @@
 
 Sources: Flask 3 "Design decisions" (a view may run on any worker thread), Django 5 "How to deploy with WSGI" and `runserver --nothreading`, FastAPI
 "Concurrency and async / await" (a `def` endpoint runs in a thread pool), Starlette "Thread pool", socketserver's `ThreadingMixIn` and http.server's
-`ThreadingHTTPServer` (library reference), Tornado 6 `run_on_executor`, Qt 6 `QThread` and `QRunnable`, gunicorn's gthread workers.
+`ThreadingHTTPServer` (library reference), Tornado 6 `run_on_executor`, Qt 6 `QThread` and `QRunnable`, gunicorn's gthread workers (Settings, `worker_class`).
 """
 
 from __future__ import annotations
@@ -65,8 +65,12 @@ HANDLERS: dict[str, frozenset[str]] = {
     "socketserver.BaseRequestHandler": frozenset({"handle", "setup", "finish"}),
     "socketserver.StreamRequestHandler": frozenset({"handle", "setup", "finish"}),
     "socketserver.DatagramRequestHandler": frozenset({"handle", "setup", "finish"}),
-    "http.server.BaseHTTPRequestHandler": frozenset({"handle", "do_GET", "do_POST", "do_PUT", "do_DELETE", "do_HEAD", "do_PATCH", "do_OPTIONS"}),
-    "http.server.SimpleHTTPRequestHandler": frozenset({"handle", "do_GET", "do_POST", "do_PUT", "do_DELETE", "do_HEAD", "do_PATCH", "do_OPTIONS"}),
+    "http.server.BaseHTTPRequestHandler": frozenset(
+        {"handle", "do_GET", "do_POST", "do_PUT", "do_DELETE", "do_HEAD", "do_PATCH", "do_OPTIONS"}
+    ),
+    "http.server.SimpleHTTPRequestHandler": frozenset(
+        {"handle", "do_GET", "do_POST", "do_PUT", "do_DELETE", "do_HEAD", "do_PATCH", "do_OPTIONS"}
+    ),
 }
 """Request handlers: they run on threads where the program makes a threading server."""
 
@@ -90,6 +94,22 @@ ROUTES: dict[str, tuple[int, str, Runner]] = {
     "starlette.routing.Route": (1, "endpoint", _STARLETTE),
 }
 """Calls that are given a function to run for each request: its position and keyword."""
+
+CELERY = Runner("Celery's thread pool runs it", fresh=False, sync_only=True)
+WSGI = Runner("the threaded WSGI server runs it for each request", fresh=False, sync_only=True)
+
+TASK_DECORATORS = frozenset({"celery.shared_task", "celery.Celery.task", "celery.app.base.Celery.task"})
+"""Celery tasks: on threads only where the program chooses that pool (Celery 5, "Concurrency")."""
+
+SWITCHES: dict[str, tuple[frozenset[str], Runner]] = {
+    "worker_pool": (frozenset({"threads"}), CELERY),
+    "CELERY_WORKER_POOL": (frozenset({"threads"}), CELERY),
+    "worker_class": (frozenset({"gthread", "gunicorn.workers.gthread.ThreadWorker"}), WSGI),
+}
+"""Settings (a variable or an attribute that is given one of these strings) that make a framework use threads; gunicorn's `worker_class` too."""
+
+WSGI_PARAMETERS = ("environ", "start_response")
+"""The parameters of a WSGI application (PEP 3333)."""
 
 DECLARED = Runner("the configuration says that it runs on several threads", fresh=False)
 """For functions that `thread-roots` of the configuration names."""

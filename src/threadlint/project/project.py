@@ -10,17 +10,20 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from threadlint.config import Config
-from threadlint.facts.model import Call, FileFacts, Node, Ref, Span
+from threadlint.facts.model import Call, FileFacts, Node, Ref, Root, Span, Value
 from threadlint.findings import Site
 from threadlint.project import linker
 from threadlint.project.acquires import Acquires
 from threadlint.project.call_graph import NamedCalls
+from threadlint.project.checks import Checks
 from threadlint.project.confinement import Confinement
 from threadlint.project.contexts import Contexts, reach
 from threadlint.project.entry_locks import EntryLocks, entry_locks
 from threadlint.project.flow import Flow
 from threadlint.project.framework_roots import FrameworkRoots
+from threadlint.project.expectations import Expectations
 from threadlint.project.guards import Guard, Guards
+from threadlint.project.identity import Identity
 from threadlint.project.implicit import implicit_calls
 from threadlint.project.late_binding import LateBinding
 from threadlint.project.laziness import Laziness
@@ -29,10 +32,12 @@ from threadlint.project.linker import Links
 from threadlint.project.locks import Locks, Step
 from threadlint.project.meetings import Meetings
 from threadlint.project.ownership import Ownership
+from threadlint.project.pools import Pools
 from threadlint.project.queues import Queues
 from threadlint.project.registries import Registries
 from threadlint.project.sharing import Sharing
 from threadlint.project.things import ClassThing, Func, FunctionThing, Module
+from threadlint.project.thread_classes import ThreadClasses
 from threadlint.project.thread_roots import Spawn, ThreadRoots
 from threadlint.project.types import Types
 from threadlint.project.uses import Uses
@@ -85,10 +90,18 @@ class Project:
         found = self._callees.get(key)
         if found is None:
             things = self.types.of(call.callee, func)
-            found = self._callees[key] = tuple(
-                thing for thing in things if isinstance(thing, (FunctionThing, ClassThing))
-            )
+            found = tuple(thing for thing in things if isinstance(thing, (FunctionThing, ClassThing)))
+            if len(found) > 1 and self._is_parameter(call.callee, func):
+                # unsound: a callback that can be any of several functions is not followed, as callers would be mixed up
+                found = ()
+            self._callees[key] = found
         return found
+
+    def _is_parameter(self, value: Value, func: Func) -> bool:
+        if not isinstance(value, Ref) or value.root != Root.VAR or value.path:
+            return False
+        owner = self.links.funcs.get(f"{func.module.name}:{value.owner}")
+        return owner is not None and any(param.name == value.name for param in owner.facts.params)
 
     def calls(self, func: Func, step: Step) -> tuple[tuple[FunctionThing | ClassThing, Call], ...]:
         """What the step calls in the project: by a call, or implicitly (context managers, subscripts, properties)."""
@@ -134,6 +147,16 @@ class Project:
         return Lifetimes(self.links, self.types, self.steps)
 
     @cached_property
+    def pools(self) -> Pools:
+        """Which values are the same pool of threads."""
+        return Pools(self.types, self.lifetimes, self.steps, self.calls)
+
+    @cached_property
+    def thread_classes(self) -> ThreadClasses:
+        """Which classes and objects are threads."""
+        return ThreadClasses(self.links, self.types, self.steps)
+
+    @cached_property
     def entry(self) -> EntryLocks:
         """Which locks functions' callers hold."""
         return entry_locks(self.links, self.types, self.steps, self.calls, self.assumes_lock)
@@ -152,6 +175,21 @@ class Project:
     def registries(self) -> Registries:
         """Loops that call what they find, or post it to an event loop."""
         return Registries(self.types, self.uses, self.steps)
+
+    @cached_property
+    def checks(self) -> Checks:
+        """Tests, and what is done because of them."""
+        return Checks(self.uses, self.steps)
+
+    @cached_property
+    def identity(self) -> Identity:
+        """Which values stand for something that exists once."""
+        return Identity(self.types)
+
+    @cached_property
+    def expectations(self) -> Expectations:
+        """Where the program shows that it expects several threads."""
+        return Expectations(self.types, self.identity, self.contexts)
 
     @cached_property
     def meetings(self) -> Meetings:
