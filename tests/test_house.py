@@ -31,6 +31,7 @@ ROOMS = (
     "report",
     "fixes",
     "runtime",
+    "proving",
 )
 DOORS = {"flake8_plugin", "pytest_plugin", "cli", "__main__"}
 """Rooms that may import every other; nothing imports them but each other."""

@@ -108,6 +108,9 @@ class Finding:
     oracle: Oracle | None = None
     partners: tuple[Site, ...] = ()
     why: tuple[Related, ...] = ()
+    verdict: str | None = None
+    """what a run showed, None where none was made"""
+    confirmed: bool = False
 
     @property
     def sort_key(self) -> tuple[Site, str, str]:

@@ -42,6 +42,12 @@ def _version(_context: click.Context, _option: click.Parameter, value: str | Non
 )
 @click.option("--statistics", is_flag=True, help="Count the findings of each rule instead of listing them.")
 @click.option("--why", is_flag=True, help="Print the steps that lead from a thread root to each finding (text output).")
+@click.option("--confirm", is_flag=True, help="Run each file with findings, and say of each finding what was seen.")
+@click.option("--only-confirmed", is_flag=True, help="Report only what a run has shown; implies --confirm.")
+@click.option("--run", "command", metavar="COMMAND", help="With --confirm: run this instead of the files.")
+@click.option(
+    "--timeout", type=click.FloatRange(min=0.5), default=20.0, show_default=True, help="Seconds for each of these runs."
+)
 @click.option("--exit-zero", is_flag=True, help="Exit with 0 even if there are findings.")
 @click.option(
     "--config",
@@ -74,6 +80,10 @@ def check(
     output_file: Path | None,
     statistics: bool,
     why: bool,
+    confirm: bool,
+    only_confirmed: bool,
+    command: str | None,
+    timeout: float,
     exit_zero: bool,
     config_file: Path | None,
     target_version: tuple[int, int] | None,
@@ -109,6 +119,14 @@ def check(
 
     with progress() as tell:
         report = lint(paths, config, stdin=stdin, progress=tell)
+    if confirm or only_confirmed:
+        from threadlint.proving import with_verdicts
+        from threadlint.runtime.trial import Options
+
+        options = Options(python=sys.executable, timeout=timeout)
+        report = with_verdicts(report, options, command=command or "", only_confirmed=only_confirmed)
+    elif command:
+        raise click.UsageError("--run is what --confirm runs; give --confirm too")
     kind = Format(output_format)
     coloured = output_file is None and colorful(Color(color), terminal=sys.stdout.isatty())
     try:

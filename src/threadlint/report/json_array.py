@@ -17,6 +17,7 @@ def render(report: Report) -> Iterator[str]:
 def as_dict(finding: Finding) -> dict[str, Any]:
     """One finding as the object that stands for it."""
     site = finding.site
+    proof = {} if finding.verdict is None else {"verdict": finding.verdict, "confirmed": finding.confirmed}
     return {
         "code": finding.code,
         "name": finding.name,
@@ -30,6 +31,7 @@ def as_dict(finding: Finding) -> dict[str, Any]:
         "confidence": finding.confidence.value,
         "builds": finding.builds.value,
         "url": finding.url,
+        **proof,
         "related": [
             {
                 "path": related.site.path,

@@ -25,6 +25,8 @@ def full(report: Report, *, color: bool, why: bool = False) -> Iterator[str]:
             place = _bold(_place(related.site), color=color)
             yield f"  {place}: {visible(related.message)}"
             yield from _quote(related.site, lines, "blue", color=color)
+        if finding.verdict is not None:
+            yield f"  {visible(finding.verdict)}"
         if why and finding.why:
             yield "  why:"
             for number, step in enumerate(finding.why, 1):
