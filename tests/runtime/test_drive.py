@@ -90,6 +90,33 @@ def test_a_command_that_is_not_there(project):
     assert "there-is-no-such-command" in verdict.verdict
 
 
+def test_a_command_without_python(project):
+    verdict = attempt(Program(command="true"), update(project / "count.py", 5), Options(sys.executable))
+    assert verdict.verdict == "cannot run: the command started no Python in which threadlint could run"
+
+
+def test_a_package_that_its_own_finder_finds(project, bench):
+    (project / "hidden").mkdir()
+    path = bench.write("n = 0\ndef add():\n    global n\n    n += 1\n", "hidden/found.py")
+    bench.write(
+        f"""
+        import importlib.util, sys
+        class Finder:
+            @staticmethod
+            def find_spec(name, path=None, target=None):
+                if name == "found":
+                    return importlib.util.spec_from_file_location(name, {str(path)!r})
+        sys.meta_path.append(Finder)
+        import found
+        from test_count import run
+        run(found.add)
+        """,
+        "main.py",
+    )
+    verdict = attempt(Program(project / "main.py"), update(path, 4), Options(bench.python))
+    assert verdict.tier is Tier.CONFIRMED
+
+
 def test_the_harness_is_a_tier_of_its_own(project, bench):
     trial = update(project / "count.py", 5)
     verdict = attempt(Program(project / "count.py"), trial, Options(bench.python, harness=True))

@@ -12,9 +12,9 @@ from threadlint.runtime.confirm import attempt
 from threadlint.runtime.trial import Options, Program, Trial
 from threadlint.runtime.verdict import Tier
 
-ITERATES = {"TL102"}
-"""The example of this page loops over what another thread may change; no statement of it stores anything."""
-RULES = [rule for rule in all_rules().values() if rule.oracle is not None and rule.code not in ITERATES]
+NO_STATEMENT = {"TL102", "TL107"}
+"""Pages whose example loops over, or empties, what another thread may fill: no statement there is an update."""
+RULES = [rule for rule in all_rules().values() if rule.oracle is not None and rule.code not in NO_STATEMENT]
 
 
 def attempt_line(rule, path, line, bench):
@@ -36,4 +36,5 @@ def test_the_examples_of_a_page(rule, bench):
     near = difflib.get_close_matches(text, [one.strip() for one in right.splitlines()], 1, 0.0)[0]
     line = next(number for number, one in enumerate(right.splitlines(), 1) if one.strip() == near)
     verdict = attempt_line(rule, bench.write(right, "right.py"), line, bench)
-    assert verdict.tier in {Tier.NOT_CONFIRMED, Tier.NOT_EXERCISED}, verdict
+    # The right form may have no statement left that could be split.
+    assert verdict.tier in {Tier.NOT_CONFIRMED, Tier.NOT_EXERCISED, Tier.CANNOT_RUN}, verdict

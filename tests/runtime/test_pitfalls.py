@@ -10,8 +10,8 @@ import time
 from pathlib import Path
 
 import pytest
+from confirm_bench import CASES
 
-from conftest import CASES
 from threadlint.runtime import host
 from threadlint.runtime.verdict import Tier
 

@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from confirm_bench import CASES, flagged
 
-from conftest import CASES, flagged
 from threadlint.runtime.confirm import attempt
 from threadlint.runtime.regression import regression_test
 from threadlint.runtime.trial import Options, Program

@@ -61,7 +61,7 @@ ORACLES = MappingProxyType(
 @click.option("--runs", type=click.IntRange(min=1), default=3, show_default=True, help="Runs before giving up.")
 @click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Trials at the same time.")
 @click.option(
-    "--harness", is_flag=True, help="Do not run PATH: call the flagged method from two threads on one instance."
+    "--harness", is_flag=True, help="Do not run PATH: call the flagged function from two threads, on one instance."
 )
 @click.option("--output-format", type=click.Choice(FORMATS), default="text", show_default=True)
 @click.option(
@@ -96,10 +96,10 @@ def confirm(
         problem = problem_with(python)
         if problem is not None:
             fail(f"threadlint: error: {problem}")
-    trials = [trial_as(code, path, line)] if code else found_by_linting(path, line)
+    trials, complete = ([trial_as(code, path, line)], True) if code else found_by_linting(path, line)
     if not trials:
         click.echo("threadlint: nothing to try: no finding here has an oracle", err=True)
-        sys.exit(0)
+        sys.exit(0 if complete else CANNOT)
     options = Options(python=python, timeout=timeout, runs=runs, jobs=jobs, harness=harness)
     verdicts = try_all(trials, options, path=path, arguments=arguments, command=command, stream=output_format == "text")
     if output_format == "json":
@@ -110,7 +110,8 @@ def confirm(
         write_test(test_file, path, trials, verdicts, timeout=timeout)
     if any(verdict.tier.is_confirmed for verdict in verdicts):
         sys.exit(1)
-    sys.exit(CANNOT if any(verdict.tier.is_failure for verdict in verdicts) else 0)
+    failed = not complete or any(verdict.tier.is_failure for verdict in verdicts)
+    sys.exit(CANNOT if failed else 0)
 
 
 def parse_target(target: str) -> tuple[Path, int | None]:
@@ -158,20 +159,18 @@ def trial_as(code: str, path: Path, line: int | None) -> Trial:
     return Trial(code, name, oracle, Site(str(path), line, 0, line, 0))
 
 
-def found_by_linting(path: Path, line: int | None) -> list[Trial]:
-    """The trials of the findings in a file or folder."""
+def found_by_linting(path: Path, line: int | None) -> tuple[list[Trial], bool]:
+    """The trials of the findings in a file or folder, and whether all of it could be linted."""
     from threadlint.engine import lint
     from threadlint.report.text import failure
 
     report = lint([str(path)], read_config([str(path)], None))
     for failed in report.failures:
         click.echo(failure(failed), err=True)
-    if report.failures and not report.findings:
-        sys.exit(CANNOT)
     found = [
         finding for finding in report.findings if line is None or finding.site.line <= line <= finding.site.end_line
     ]
-    return [trial for trial in map(Trial.of, found) if trial is not None]
+    return [trial for trial in map(Trial.of, found) if trial is not None], not report.failures
 
 
 def try_all(
@@ -188,6 +187,8 @@ def try_all(
     from threadlint.runtime.text import render
 
     verdicts: list[Verdict] = []
+    if len(trials) > 1 and sys.stderr.isatty():
+        click.echo(f"threadlint: {len(trials)} findings to try, each in up to {options.runs} runs", err=True)
     for program, group in by_program(trials, path=path, arguments=arguments, command=command):
         for verdict in run_trials(program, group, options):
             verdicts.append(verdict)

@@ -38,7 +38,9 @@ KEYED = frozenset({"builtins.min", "builtins.max"})
 LISTENERS = ("listener", "observer", "subscriber", "callback")
 """Parts of names of containers whose items are called when something happens."""
 
-POSTING = frozenset({"add_callback", "call_soon_threadsafe", "run_coroutine_threadsafe", "callFromThread", "add_callback_from_signal"})
+POSTING = frozenset(
+    {"add_callback", "call_soon_threadsafe", "run_coroutine_threadsafe", "callFromThread", "add_callback_from_signal"}
+)
 """Methods that hand work to an event loop from another thread (asyncio, tornado's IOLoop, Twisted's reactor)."""
 
 KINDS: dict[str, str] = {

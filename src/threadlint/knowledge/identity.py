@@ -8,17 +8,17 @@ from __future__ import annotations
 from threadlint.knowledge.stdlib import EXECUTORS, LOCKS, POOLS, QUEUES
 
 IDENTITY = (
-    frozenset(LOCKS)
-    | frozenset(QUEUES)
+    frozenset(name for name, lock in LOCKS.items() if lock.world != "tasks")
+    | frozenset(name for name, world in QUEUES.items() if world != "tasks")
     | frozenset(EXECUTORS)
     | frozenset(POOLS)
     | frozenset(
         {
-            "threading.Thread", "threading.Timer", "threading.Event", "threading.Barrier", "threading.local", "asyncio.Event",
+            "threading.Thread", "threading.Timer", "threading.Event", "threading.Barrier", "threading.local",
             "multiprocessing.Process", "multiprocessing.Manager", "subprocess.Popen", "socket.socket", "socket.create_connection",
             "sqlite3.connect", "sqlite3.Connection", "ssl.create_default_context", "tempfile.TemporaryDirectory", "tempfile.NamedTemporaryFile",
             "http.client.HTTPConnection", "http.client.HTTPSConnection", "smtplib.SMTP", "ftplib.FTP", "select.epoll", "selectors.DefaultSelector",
-            "asyncio.AbstractEventLoop", "asyncio.new_event_loop", "builtins.open", "io.open", "mmap.mmap", "shelve.open", "dbm.open",
+            "asyncio.new_event_loop", "builtins.open", "io.open", "mmap.mmap", "shelve.open", "dbm.open",
             "requests.Session", "requests.session", "httpx.Client", "httpx.AsyncClient", "aiohttp.ClientSession", "urllib3.PoolManager",
             "redis.Redis", "redis.StrictRedis", "redis.ConnectionPool", "pymongo.MongoClient", "psycopg2.connect", "psycopg.connect",
             "sqlalchemy.create_engine", "boto3.client", "boto3.resource", "boto3.Session", "boto3.session.Session", "paramiko.SSHClient",

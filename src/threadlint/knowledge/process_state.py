@@ -12,10 +12,10 @@ CALLS: dict[str, str] = {
     "os.fchdir": "the working directory",
     "contextlib.chdir": "the working directory",
     "os.umask": "the file mode creation mask",
-    "os.putenv": "an environment variable",
-    "os.unsetenv": "an environment variable",
+    "os.putenv": "environment variables",
+    "os.unsetenv": "environment variables",
     "os.environ.update": "environment variables",
-    "os.environ.pop": "an environment variable",
+    "os.environ.pop": "environment variables",
     "os.environ.clear": "environment variables",
     "contextlib.redirect_stdout": "`sys.stdout`",
     "contextlib.redirect_stderr": "`sys.stderr`",
@@ -48,6 +48,18 @@ VARIABLES: dict[str, str] = {
     "tempfile.tempdir": "the folder for temporary files",
 }
 """By dotted name: variables of the library whose assignment, or the assignment of one of their elements, changes it for the whole process."""
+
+SETTINGS = frozenset(
+    {
+        "environment variables",
+        "`sys.argv`",
+        "`sys.path`",
+        "the state of `random`",
+        "the state of `numpy.random`",
+        "garbage collection",
+    }
+)
+"""What a program may well set in one thread that does it for all; it goes wrong where several threads set it."""
 
 CONTEXT_AWARE_WARNINGS = (3, 14)
 """From this version on, free-threaded builds keep the warning filters of `catch_warnings` in a context variable (`sys.flags.context_aware_warnings`)."""

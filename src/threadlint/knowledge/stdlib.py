@@ -232,12 +232,17 @@ RESULTS: dict[str, str] = {
     "asyncio.create_task": "asyncio.Task",
     "sqlite3.connect": "sqlite3.Connection",
     "sqlite3.dbapi2.connect": "sqlite3.Connection",
-    **{f"sqlite3.{maker}": "sqlite3.Cursor" for maker in ("Connection.cursor", "Connection.execute", "Connection.executemany", "Cursor.execute")},
+    **{
+        f"sqlite3.{maker}": "sqlite3.Cursor"
+        for maker in ("Connection.cursor", "Connection.execute", "Connection.executemany", "Cursor.execute")
+    },
 }
 """What calls return, for the few that matter."""
 
 SAME_ON_ENTER = (
-    frozenset(EXECUTORS) | frozenset(POOLS) | frozenset({"contextlib.ExitStack", "contextlib.AsyncExitStack", "sqlite3.Connection"})
+    frozenset(EXECUTORS)
+    | frozenset(POOLS)
+    | frozenset({"contextlib.ExitStack", "contextlib.AsyncExitStack", "sqlite3.Connection"})
 )
 """Context managers that `as` binds themselves."""
 

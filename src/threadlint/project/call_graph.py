@@ -11,6 +11,8 @@ from threadlint.knowledge.stdlib import CONSTRUCTORS, EXECUTOR_METHODS, FUNCTION
 from threadlint.project.linker import Links, absolute
 from threadlint.project.things import Func
 
+_BASES_UP = 6
+
 
 @dataclass(slots=True)
 class NamedCalls:
@@ -75,10 +77,25 @@ class NamedCalls:
                     and owner.facts.params[0].name == value.name
                 ):
                     yield from self._inherited(owner.module.name, owner.facts.cls, value.path[0])
+        elif value.root == Root.SUPER and len(value.path) == 1:
+            yield from self._above(func, value)
         elif value.root in (Root.GLOBAL, Root.IMPORT):
             place = absolute(self.links, func.module, value)
             if place.root == Root.GLOBAL and len(place.path) <= 1:
                 yield place.owner, ".".join([place.name, *place.path])
+
+    def _above(self, func: Func, value: Ref) -> Iterator[tuple[str, str]]:
+        """`super().m(x)`: the method of the nearest base that has it, as far as bases are named by plain names."""
+        cls = self.links.classes.get(f"{func.module.name}:{value.owner}")
+        for _ in range(_BASES_UP):
+            bases = [base for base in cls.facts.bases if isinstance(base, Ref)] if cls is not None else []
+            if cls is None or not bases:
+                return
+            place = absolute(self.links, cls.module, bases[0])
+            cls = self.links.classes.get(f"{place.owner}:{place.name}")
+            if cls is not None and value.path[0] in self.links.methods.get(cls.id, {}):
+                yield cls.id, value.path[0]
+                return
 
     def _inherited(self, module: str, cls: str, method: str) -> Iterator[tuple[str, str]]:
         """The class itself, or the base of the same file that defines the method."""
@@ -92,6 +109,8 @@ def _handed_over(call: Call) -> tuple[Value, Call] | None:
         return None
     last = callee.path[-1] if callee.path else callee.name.rpartition(".")[2]
     starter = next((s for name, s in CONSTRUCTORS.items() if name.rpartition(".")[2] == last), None)
+    if last == "Process":
+        starter = CONSTRUCTORS["threading.Thread"]  # the same signature
     starter = starter or next((s for name, s in FUNCTIONS.items() if name.rpartition(".")[2] == last), None)
     starter = starter or EXECUTOR_METHODS.get(last) or POOL_METHODS.get(last)
     if last in ("run_in_executor", "call_soon_threadsafe", "to_thread", "partial"):

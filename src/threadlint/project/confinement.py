@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from threadlint.facts.model import Call, Loop, Ref, walk
 from threadlint.project.locks import Step
-from threadlint.project.thread_roots import Spawn
 from threadlint.project.things import Cls, Func, Object
+from threadlint.project.thread_roots import Spawn
 from threadlint.project.types import Types
 from threadlint.project.uses import Use
 

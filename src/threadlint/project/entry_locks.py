@@ -53,7 +53,7 @@ class EntryLocks:
 
 def guard_keys(held: tuple[Held, ...]) -> frozenset[str]:
     """The keys of the held locks that keep other threads out; a lock that only its name makes one is `ANY_LOCK` too."""
-    found = {one.lock.key for one in held if one.lock.excludes and one.lock.kind.world == "threads"}
+    found = {one.lock.key for one in held if one.lock.excludes and one.lock.known and one.lock.kind.world == "threads"}
     if any(not one.lock.known for one in held):
         found.add(ANY_LOCK)
     return frozenset(found)

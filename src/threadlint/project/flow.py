@@ -21,8 +21,10 @@ from threadlint.facts.model import (
     Try,
     Value,
     With,
+    walk,
 )
-from threadlint.project.locks import Effects, Held, Locks, Step
+from threadlint.knowledge.stdlib import LockType
+from threadlint.project.locks import Effects, Held, Lock, Locks, Step
 from threadlint.project.substitution import substitute
 from threadlint.project.things import Cls, Func, FunctionThing, Object
 
@@ -168,14 +170,14 @@ class Flow:
         last = callee.path[-1]
         receiver = Ref(callee.root, callee.name, callee.path[:-1], callee.owner)
         if last == "release":
-            lock = self.locks.of(receiver, self.func)
+            lock = self._lock(receiver, node)
             if lock is not None:
                 for number in range(len(held) - 1, -1, -1):
                     if held[number].lock.key == lock.key:
                         return held[:number] + held[number + 1 :]
                 self.freed.add(lock.key)
         elif last == "acquire":
-            lock = self.locks.of(receiver, self.func)
+            lock = self._lock(receiver, node)
             if lock is not None and (lock.kind.world != "tasks" or node.use.startswith("awaited")):
                 taken = Held(lock, receiver, self.func, node.span, lexical=False)
                 if _may_fail(node) and node.use != "discarded":
@@ -187,6 +189,15 @@ class Flow:
             if lock is not None:
                 return (*held, Held(lock, node.args[0], self.func, node.span))
         return self._called(node, held)
+
+    def _lock(self, receiver: Ref, call: Call) -> Lock | None:
+        """The lock; `self.acquire()` of a base class outside the project (`logging.Handler`) takes one that is not known."""
+        lock = self.locks.of(receiver, self.func)
+        own = receiver.root == Root.VAR and not receiver.path and receiver.name == self.locks.types.self_name(self.func)
+        if lock is None and own and not call.args and not any(self.locks.types.functions(call.callee, self.func)):
+            key = f"{self.func.module.name}:{self.func.facts.cls}.acquire()"
+            return Lock(key, f"{receiver.name}.acquire()", LockType("lock"), reentrant=True, known=False)
+        return lock
 
     def _called(self, node: Call, held: State) -> State:
         """What a function of the project that takes a lock, and leaves it held (or the reverse), does to the lockset."""
@@ -280,6 +291,7 @@ class Flow:
         return _meet([normal, *breaks])
 
     def _try(self, node: Try, held: State, context: tuple[tuple[Node, str], ...]) -> State | None:
+        returned = len(self.exits)
         body = self._block(node.body, held, (*context, (node, "body")))
         ends = [
             self._block(handler.body, held, (*context, (node, f"handler {n}")))
@@ -289,9 +301,25 @@ class Flow:
         met = _meet(ends)
         if not node.final:
             return met
+        self.exits[returned:] = [self._finally_released(node.final, state) for state in self.exits[returned:]]
         # `finally` also runs when every path before it has left the block
         after = self._block(node.final, met if met is not None else held, (*context, (node, "final")))
         return after if met is not None else None
+
+    def _finally_released(self, final: tuple[Node, ...], held: State) -> State:
+        """What is left of the lockset of a `return` in the `try` when `finally` has run."""
+        released = {
+            lock.key
+            for node in walk(final)
+            if isinstance(node, Call) and isinstance(node.callee, Ref) and node.callee.path[-1:] == ("release",)
+            for lock in [
+                self.locks.of(
+                    Ref(node.callee.root, node.callee.name, node.callee.path[:-1], node.callee.owner), self.func
+                )
+            ]
+            if lock is not None
+        }
+        return tuple(one for one in held if one.lock.key not in released)
 
     def _asserted(self, test: Value) -> list[Held]:
         """`assert lock.locked()`, `assert self._lock._is_owned()`: the caller holds it."""

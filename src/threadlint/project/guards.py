@@ -17,8 +17,7 @@ from threadlint.project.linker import Links
 from threadlint.project.locks import ANY_LOCK, Step
 from threadlint.project.ownership import Token
 from threadlint.project.sharing import Location, Sharing
-from threadlint.project.things import Cls, Func, Object
-from threadlint.project.thread_roots import Spawn
+from threadlint.project.things import Func
 from threadlint.project.types import Types
 from threadlint.project.uses import Act, Use, Uses
 

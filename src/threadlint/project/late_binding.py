@@ -73,7 +73,11 @@ class LateBinding:
                         found.setdefault((ref.name, target.id), (target, node.span))
             if isinstance(node, Call):
                 for thing in self.callees(target, node):
-                    if isinstance(thing, FunctionThing) and thing.func.module is func.module and thing.func.facts.owner == func.facts.qualname:
+                    if (
+                        isinstance(thing, FunctionThing)
+                        and thing.func.module is func.module
+                        and thing.func.facts.owner == func.facts.qualname
+                    ):
                         for key, place in self._reads(thing.func, func, seen).items():
                             found.setdefault(key, place)
         return {key: place for key, place in found.items() if key[0] not in written}
@@ -117,7 +121,9 @@ class LateBinding:
             return False
         receiver = Ref(callee.root, callee.name, callee.path[:-1], callee.owner)
         waited = {*QUEUES, "multiprocessing.pool.AsyncResult"}
-        return not node.args or any(isinstance(thing, Object) and thing.type in waited for thing in self.types.of(receiver, func))
+        return not node.args or any(
+            isinstance(thing, Object) and thing.type in waited for thing in self.types.of(receiver, func)
+        )
 
 
 def _is_of(ref: Ref, func: Func) -> bool:
@@ -130,9 +136,14 @@ def _bound(loop: Loop, around: tuple[Loop, ...]) -> dict[str, Span]:
     """The names that each turn of the loop binds anew, and where."""
     found: dict[str, Span] = {}
     for node in _nodes(loop.body, around):
-        if isinstance(node, Access) and not node.ref.path and node.kind in (Kind.WRITE, Kind.UPDATE) and node.form not in _DEFINING:
-            if not isinstance(node.value, Const):
-                found.setdefault(node.ref.name, node.span)
+        if (
+            isinstance(node, Access)
+            and not node.ref.path
+            and node.kind in (Kind.WRITE, Kind.UPDATE)
+            and node.form not in _DEFINING
+            and not isinstance(node.value, Const)
+        ):
+            found.setdefault(node.ref.name, node.span)
     return found
 
 
@@ -153,4 +164,6 @@ def _leaves(step: Step, around: tuple[tuple[Node, str], ...], loop: Loop) -> boo
     kind = getattr(step.node, "kind", "")
     if kind not in ("break", "return", "raise") or (kind == "break" and step.loops[-1:] != (loop,)):
         return False
-    return len(step.context) <= len(around) and all(one[0] is other[0] and one[1] == other[1] for one, other in zip(step.context, around, strict=False))
+    return len(step.context) <= len(around) and all(
+        one[0] is other[0] and one[1] == other[1] for one, other in zip(step.context, around, strict=False)
+    )

@@ -43,12 +43,18 @@ class Laziness:
             call = self.types.links.calls[func.id].get(int(value.name))
             if call is not None:
                 yield from self._call(call, func)
-        elif isinstance(value, Ref) and value.root == Root.VAR and not value.path and value.owner == func.facts.qualname:
+        elif (
+            isinstance(value, Ref) and value.root == Root.VAR and not value.path and value.owner == func.facts.qualname
+        ):
             yield from self._bound(value, func)
 
     def _bound(self, name: Ref, func: Func) -> Iterator[Later]:
         """A local name that is bound just once stands for what it is bound to."""
-        bound = [access for _, access in self.types.links.bindings.get((func.id, name.name), ()) if access.form != "annotation"]
+        bound = [
+            access
+            for _, access in self.types.links.bindings.get((func.id, name.name), ())
+            if access.form != "annotation"
+        ]
         if len(bound) == 1 and not bound[0].form:
             value = bound[0].value
             if isinstance(value, Many) or (isinstance(value, Ref) and value.root == Root.RESULT):
@@ -58,7 +64,10 @@ class Laziness:
         loops = [
             node
             for node in walk(func.facts.body)
-            if isinstance(node, Loop) and node.kind == "generator" and around[:2] <= node.span[:2] and node.span[2:] <= around[2:]
+            if isinstance(node, Loop)
+            and node.kind == "generator"
+            and around[:2] <= node.span[:2]
+            and node.span[2:] <= around[2:]
         ]
         for loop in loops[:1]:
             for ref in self.uses.gone_through(loop.value, func):

@@ -5,7 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from threadlint.facts.model import Access, Assert, Call, Const, If, Jump, Logic, Loop, Match, Node, Ref, Root, Suspend, Value, With
+from threadlint.facts.model import (
+    Access,
+    Assert,
+    Call,
+    Const,
+    If,
+    Jump,
+    Logic,
+    Loop,
+    Match,
+    Node,
+    Ref,
+    Root,
+    Suspend,
+    Value,
+    With,
+)
 from threadlint.project.locks import Lock, Locks
 from threadlint.project.things import External, Func, Object
 from threadlint.project.values import refs
@@ -49,7 +65,9 @@ def lock_calls(locks: Locks, func: Func) -> Iterator[LockCall]:
 def waits(call: Call) -> bool:
     """Whether `acquire` is called without a timeout and not as a mere try; a negative timeout means none (library reference, `Lock.acquire`)."""
     blocking, timeout = call.argument(0, "blocking"), call.argument(1, "timeout")
-    if isinstance(timeout, Const) and (timeout.value is None or (isinstance(timeout.value, (int, float)) and timeout.value < 0)):
+    if isinstance(timeout, Const) and (
+        timeout.value is None or (isinstance(timeout.value, (int, float)) and timeout.value < 0)
+    ):
         timeout = None
     return timeout is None and (blocking is None or (isinstance(blocking, Const) and bool(blocking.value)))
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from threadlint.facts.model import Access, Kind
 from threadlint.project.confinement import Confinement
@@ -19,9 +20,11 @@ from threadlint.project.things import Cls, Func
 from threadlint.project.types import Types
 from threadlint.project.uses import Use, Uses
 
-
 _TESTS = frozenset({"test", "tests", "testing", "conftest"})
-"""Parts of module names: what tests start says nothing of who calls the program's functions meanwhile."""
+
+
+def _in_tests(func: Func) -> bool:
+    return not _TESTS.isdisjoint(func.module.name.split("."))
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,14 +77,31 @@ class Meetings:
         for one in excluding:
             self.sharing.contexts.texts.setdefault(one.lock.key, one)
         held = context.held.union(one.lock.key for one in excluding)
+        if any(not one.lock.known for one in excluding):
+            held |= {ANY_LOCK}
         access = use.access or Access(use.span, use.ref, Kind.UPDATE, None, use.how)
         return Touch(access, use.step, context, location, held, roots)
+
+    def race(self, uses: Iterable[Use], others: Iterable[Use]) -> Race | None:
+        """Two of the uses, one from each group, that may run in parallel (a use with itself, too, in two threads)."""
+        theirs = self.of(others)
+        for key, ours in self.of(uses).items():
+            for one in ours:
+                for other in theirs.get(key, ()):
+                    found = self.parallel(one, other)
+                    if found is not None:
+                        return found
+        return None
 
     def parallel(self, one: SharedUse, other: SharedUse) -> Race | None:
         """Whether the two may run in parallel without a common lock."""
         if not self._same_family(one.use, other.use):
             return None
-        return self.sharing.parallel(one.touch, other.touch) or self._from_anywhere(one, other)
+        race = self.sharing.parallel(one.touch, other.touch) or self._from_anywhere(one, other)
+        if race is not None and not _in_tests(one.use.func) and any(_in_tests(spawn.func) for spawn in race.roots):
+            # unsound: what tests start on threads says little about how the program itself is used
+            return None
+        return race
 
     def _same_family(self, one: Use, other: Use) -> bool:
         """Whether the attributes of `self` can be one object's: not in two subclasses of the base that defines the attribute."""
@@ -92,7 +112,11 @@ class Meetings:
 
     def _self_class(self, use: Use) -> Cls | None:
         name = self.types.self_name(use.func)
-        return self.types.owner(use.func) if name and use.ref.name == name and use.ref.owner == use.func.facts.qualname else None
+        return (
+            self.types.owner(use.func)
+            if name and use.ref.name == name and use.ref.owner == use.func.facts.qualname
+            else None
+        )
 
     def _from_anywhere(self, one: SharedUse, other: SharedUse) -> Race | None:
         """One side in a thread that outlives the function that starts it, the other behind a public function that anybody may call meanwhile."""
@@ -106,14 +130,14 @@ class Meetings:
             if self._on_loop(first) and self._on_loop(second):
                 continue
             for spawn in self.sharing.contexts.roots(thread_side.roots & ~MAIN):
-                if spawn.end < 0 and not _TESTS & set(spawn.func.module.name.split(".")):
+                if spawn.end < 0:
                     return Race(first, second, (spawn,), with_main=True)
         return None
 
     def _left_to_loop(self, context: Context) -> bool:
         """Whether the way here calls a coroutine function from a plain one: that makes a coroutine, which runs where the event loop runs."""
         chain = [step.func.facts.is_async for step, _ in self.sharing.contexts.chain(context)]
-        return any(inner and not outer for inner, outer in zip(chain, chain[1:], strict=False))
+        return any(inner and not outer for inner, outer in pairwise(chain))
 
     def _on_loop(self, touch: Touch) -> bool:
         return any(context.func.facts.is_async for context, _ in self.sharing.contexts.chain(touch.context))

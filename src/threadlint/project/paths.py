@@ -69,7 +69,10 @@ class Paths:
     def _node(self, node: Node, marks: set[Mark]) -> Outcome:
         if isinstance(node, If):
             return self._both(
-                [self._block(node.body, self._taken(node, marks, True)), self._block(node.orelse, self._taken(node, marks, False))]
+                [
+                    self._block(node.body, self._taken(node, marks, True)),
+                    self._block(node.orelse, self._taken(node, marks, False)),
+                ]
             )
         if isinstance(node, Match):
             cases = [self._block(case, marks) for case in node.cases]

@@ -13,15 +13,18 @@ from threadlint.config import Config
 from threadlint.facts.model import Call, FileFacts, Node, Ref, Root, Span, Value
 from threadlint.findings import Site
 from threadlint.project import linker
+from threadlint.project.accessors import Accessors
 from threadlint.project.acquires import Acquires
+from threadlint.project.breakable_checks import BreakableChecks, Broken
 from threadlint.project.call_graph import NamedCalls
 from threadlint.project.checks import Checks
 from threadlint.project.confinement import Confinement
+from threadlint.project.consumers import Consumers
 from threadlint.project.contexts import Contexts, reach
 from threadlint.project.entry_locks import EntryLocks, entry_locks
+from threadlint.project.expectations import Expectations
 from threadlint.project.flow import Flow
 from threadlint.project.framework_roots import FrameworkRoots
-from threadlint.project.expectations import Expectations
 from threadlint.project.guards import Guard, Guards
 from threadlint.project.identity import Identity
 from threadlint.project.implicit import implicit_calls
@@ -29,18 +32,23 @@ from threadlint.project.late_binding import LateBinding
 from threadlint.project.laziness import Laziness
 from threadlint.project.lifetimes import Lifetimes
 from threadlint.project.linker import Links
+from threadlint.project.lock_order import LockOrder
 from threadlint.project.locks import Locks, Step
 from threadlint.project.meetings import Meetings
+from threadlint.project.overlap import Overlap
 from threadlint.project.ownership import Ownership
 from threadlint.project.pools import Pools
+from threadlint.project.processes import ProcessSpawn, processes
 from threadlint.project.queues import Queues
 from threadlint.project.registries import Registries
 from threadlint.project.sharing import Sharing
+from threadlint.project.snapshots import Snapshots
 from threadlint.project.things import ClassThing, Func, FunctionThing, Module
 from threadlint.project.thread_classes import ThreadClasses
 from threadlint.project.thread_roots import Spawn, ThreadRoots
 from threadlint.project.types import Types
 from threadlint.project.uses import Uses
+from threadlint.project.waits import Waits
 
 
 @dataclass(slots=False)
@@ -111,10 +119,30 @@ class Project:
         return tuple(implicit_calls(self.types, func, node))
 
     @cached_property
+    def thread_roots(self) -> ThreadRoots:
+        """Which calls start threads."""
+        return ThreadRoots(self.links, self.types, self.steps, self.named_calls)
+
+    @cached_property
     def spawns(self) -> tuple[Spawn, ...]:
         """Every place that starts a thread on a function of the project."""
-        started = ThreadRoots(self.links, self.types, self.steps, self.named_calls).all()
-        return (*started, *FrameworkRoots(self.links, self.types, self.config.thread_roots).all())
+        return (*self.thread_roots.all(), *FrameworkRoots(self.links, self.types, self.config.thread_roots).all())
+
+    @cached_property
+    def processes(self) -> tuple[ProcessSpawn, ...]:
+        """Every place that makes a process of a function of the project."""
+        return tuple(processes(self.links, self.types))
+
+    def spawns_in(self, func: Func) -> tuple[Spawn, ...]:
+        """The spawns that stand in the function."""
+        return self._spawns_by_func.get(func.id, ())
+
+    @cached_property
+    def _spawns_by_func(self) -> dict[str, tuple[Spawn, ...]]:
+        found: dict[str, tuple[Spawn, ...]] = {}
+        for spawn in self.spawns:
+            found[spawn.func.id] = (*found.get(spawn.func.id, ()), spawn)
+        return found
 
     @cached_property
     def contexts(self) -> Contexts:
@@ -137,6 +165,11 @@ class Project:
         return Laziness(self.types, self.uses, self.steps)
 
     @cached_property
+    def accessors(self) -> Accessors:
+        """Which functions read or write one location under a lock."""
+        return Accessors(self.types, self.steps)
+
+    @cached_property
     def late_binding(self) -> LateBinding:
         """Which variables functions read too late."""
         return LateBinding(self.types, self.steps, self.callees)
@@ -155,6 +188,11 @@ class Project:
     def thread_classes(self) -> ThreadClasses:
         """Which classes and objects are threads."""
         return ThreadClasses(self.links, self.types, self.steps)
+
+    @cached_property
+    def consumers(self) -> Consumers:
+        """Who takes items from which queue."""
+        return Consumers(self.queues, self.contexts, self.ownership)
 
     @cached_property
     def entry(self) -> EntryLocks:
@@ -190,6 +228,26 @@ class Project:
     def expectations(self) -> Expectations:
         """Where the program shows that it expects several threads."""
         return Expectations(self.types, self.identity, self.contexts)
+
+    def breakable_checks(self) -> Iterator[Broken]:
+        """Tests whose result may no longer hold when the program acts on it."""
+        return BreakableChecks(
+            self.checks,
+            self.uses,
+            self.steps,
+            self.callees,
+            self.entry,
+            self.guards,
+            self.meetings,
+            self.identity,
+            self.expectations,
+            self.confinement,
+        ).all(self.functions)
+
+    @cached_property
+    def snapshots(self) -> Snapshots:
+        """Containers that are copied and then emptied."""
+        return Snapshots(self.uses, self.steps)
 
     @cached_property
     def meetings(self) -> Meetings:
@@ -246,6 +304,23 @@ class Project:
     def acquires(self) -> Acquires:
         """Which locks a function takes, itself and through calls."""
         return Acquires(self.locks, self.steps, self.calls)
+
+    @cached_property
+    def overlap(self) -> Overlap:
+        """Which functions can run in parallel."""
+        return Overlap(self.contexts)
+
+    @cached_property
+    def lock_order(self) -> LockOrder:
+        """In which order locks are taken."""
+        return LockOrder(self.links, self.acquires, self.steps, self.entry, self.overlap, self.handed_over)
+
+    @cached_property
+    def waits(self) -> Waits:
+        """Which calls wait for another thread, and what that thread needs."""
+        return Waits(
+            self.links, self.locks, self.acquires, self.queues, self.entry, self.spawns, self.steps, self.calls
+        )
 
     @cached_property
     def queues(self) -> Queues:

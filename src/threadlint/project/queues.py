@@ -69,6 +69,11 @@ class Queues:
                     self.kinds[origin] = kind
                     yield origin
 
+    def kinds_of(self, value: Value, func: Func) -> Iterator[str]:
+        """The types of the queues that the value can be; empty text for what is none."""
+        for thing in self.types.of(value, func):
+            yield self._kind(thing) if isinstance(thing, Object) else ""
+
     def _kind(self, thing: Object) -> str:
         if isinstance(thing.type, Cls):
             return next((base for base in self.types.mro(thing.type) if isinstance(base, str) and base in QUEUES), "")

@@ -43,7 +43,14 @@ class Registries:
                 owner = self._owner(use)
                 if owner is None or self.uses.kind(use.ref, use.func) not in {"dict", "set", "deque"}:
                     continue
-                others = [one for one in found if one.func is not use.func and one.act.in_place and self._owner(one) is owner and self._public(one.func)]
+                others = [
+                    one
+                    for one in found
+                    if one.func is not use.func
+                    and one.act.in_place
+                    and self._owner(one) is owner
+                    and self._public(one.func)
+                ]
                 adds = [one for one in others if one.act is Act.ADD]
                 removes = [one for one in others if one.act is Act.REMOVE and one.how != "clear"]
                 if adds and removes:
@@ -61,7 +68,11 @@ class Registries:
                 callee = node.callee
                 if callee.path and callee.path[-1] in POSTING:
                     return callee.path[-1]
-                if callee.root == Root.VAR and callee.name in names and (not callee.path or (listed and len(callee.path) == 1)):
+                if (
+                    callee.root == Root.VAR
+                    and callee.name in names
+                    and (not callee.path or (listed and len(callee.path) == 1))
+                ):
                     return ""
         return None
 

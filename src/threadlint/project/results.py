@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from threadlint.facts.model import Call, Derived, Ref
 from threadlint.knowledge.stdlib import KNOWN, RESULTS
-from threadlint.project.things import ClassThing, Container, External, Func, FunctionThing, Object, Thing
+from threadlint.project.things import ClassThing, Cls, Container, External, Func, FunctionThing, Object, Thing
 
 if TYPE_CHECKING:
     from threadlint.project.types import Types
@@ -57,8 +57,19 @@ def _returned_things(types: Types, target: Func, call: Call) -> Iterator[Thing]:
 def _external_result(types: Types, name: str, call: Call, func: Func) -> Iterator[Thing]:
     if name in RESULTS:
         yield Object(RESULTS[name], func, call)
-    elif name in ("functools.partial", "functools.wraps", "typing.cast", "builtins.iter", "builtins.reversed"):
+    elif name in (
+        "functools.partial",
+        "functools.wraps",
+        "typing.cast",
+        "builtins.iter",
+        "builtins.reversed",
+        "weakref.proxy",
+    ):
         yield from types.of(call.argument(1 if name == "typing.cast" else 0), func)
+    elif name == "builtins.type" and len(call.args) == 1:
+        for thing in types.of(call.args[0], func):
+            if isinstance(thing, Object) and isinstance(thing.type, Cls):
+                yield ClassThing(thing.type)
     elif name in (
         "builtins.list",
         "builtins.tuple",

@@ -9,26 +9,13 @@ from dataclasses import dataclass
 from threadlint.facts.model import Access, Call, Kind, Ref, Root
 from threadlint.knowledge.stdlib import IN_PLACE_ATOMIC
 from threadlint.project.contexts import MAIN, Context, Contexts
+from threadlint.project.entry_locks import OWNED_METHODS
 from threadlint.project.linker import absolute
 from threadlint.project.locks import ANY_LOCK, Step, text
 from threadlint.project.ownership import Ownership, Token, closure_token, part
 from threadlint.project.things import ClassThing, Cls, Func, Object
 from threadlint.project.thread_roots import Spawn
 from threadlint.project.types import Types
-
-_OWNED_METHODS = frozenset(
-    {
-        "__init__",
-        "__new__",
-        "__post_init__",
-        "__del__",
-        "__setstate__",
-        "__getstate__",
-        "__reduce__",
-        "__set_name__",
-        "__init_subclass__",
-    }
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +68,7 @@ class Sharing:
         found: dict[str, list[Touch]] = defaultdict(list)
         spawners = {spawn.func.id for spawn in self.contexts.spawns}
         for context, roots in self.contexts.reached.items():
-            if context.func.facts.name in _OWNED_METHODS and roots & ~MAIN == 0:
+            if context.func.facts.name in OWNED_METHODS and roots & ~MAIN == 0:
                 continue
             binding = dict(context.binding)
             for number, step in enumerate(self.steps(context.func)):
@@ -166,7 +153,12 @@ class Sharing:
     def _from_outside(self, spawn: Spawn, touch: Touch) -> bool:
         """Whether a public method of the object that runs the thread updates it: whoever has the object can call that at any time."""
         entry = self.contexts.chain(touch.context)[-1][0].func
-        if touch.access.kind != Kind.UPDATE or entry is spawn.func or not entry.facts.cls or entry.facts.name.startswith("_"):
+        if (
+            touch.access.kind != Kind.UPDATE
+            or entry is spawn.func
+            or not entry.facts.cls
+            or entry.facts.name.startswith("_")
+        ):
             return False
         return touch.location.owner.kind in ("self", "part") and self.types.owner(entry) is self.types.owner(spawn.func)
 
@@ -175,7 +167,7 @@ class Sharing:
         if one.func is not other.func:
             return True
         first, second = (one, other) if one.begin <= other.begin else (other, one)
-        return first.end < 0 or second.begin < first.end
+        return first.end < 0 or second.begin <= first.end
 
     def _signalled(self, one: Touch, other: Touch) -> bool:
         """Whether an Event that one side sets after its access, and the other waits for before its own, puts them in order."""

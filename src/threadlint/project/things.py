@@ -17,15 +17,6 @@ class Module:
     name: str
     facts: FileFacts = field(repr=False)
 
-    @property
-    def is_test(self) -> bool:
-        """Whether the file belongs to the tests, by its dotted name."""
-        parts = self.name.split("@")[0].split(".")
-        return any(
-            part in ("test", "tests", "testing", "conftest") or part.startswith("test_") or part.endswith("_test")
-            for part in parts
-        )
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Func:

@@ -64,7 +64,11 @@ class Spawn:
     def story(self) -> str:
         """How the root is told in messages."""
         again = ", several at a time" if self.many and not self.note else ""
-        return f"`{self.target.func.name}` is {self.verb} here{again}" if not self.note else f"{self.note}: `{self.target.func.name}`"
+        return (
+            f"`{self.target.func.name}` is {self.verb} here{again}"
+            if not self.note
+            else f"{self.note}: `{self.target.func.name}`"
+        )
 
     @property
     def verb(self) -> str:
@@ -103,6 +107,14 @@ class ThreadRoots:
                 found = self._starter(thing.name, call, func)
                 if found is not None:
                     yield from self._targets(func, call, *found)
+
+    def handed_over(self, func: Func, call: Call) -> Iterator[Value]:
+        """What the call makes run on another thread, whether or not the project defines it: `submit(db.execute)`."""
+        for thing in self.types.of(call.callee, func):
+            found = self._starter(thing.name, call, func) if isinstance(thing, External) else None
+            value = call.argument(found[1].target, found[1].keyword) if found is not None else None
+            if value is not None:
+                yield value
 
     def _starter(self, name: str, call: Call, func: Func) -> tuple[str, Starter] | None:
         if name in CONSTRUCTORS:

@@ -212,7 +212,7 @@ class Types:
         elif value.op == "enter":
             for thing in self.of(value.parts[0], func):
                 yield from self._entered(thing)
-        elif value.op == "await":
+        elif value.op in ("await", "()"):
             yield from self.of(value.parts[0], func)
         elif value.op and len(value.parts) == 1:
             for thing in self.of(value.parts[0], func):
@@ -224,6 +224,8 @@ class Types:
         if isinstance(thing.type, str):
             if thing.type in SAME_ON_ENTER:
                 yield thing
+            elif thing.type == "contextlib.closing" and thing.call is not None and thing.frame is not None:
+                yield from self.of(thing.call.argument(0, "thing"), thing.frame)
             elif thing.type == "contextlib.contextmanager" and thing.frame is not None:
                 for node in walk(thing.frame.facts.body):
                     if type(node) is Suspend and node.kind == "yield":

@@ -105,11 +105,15 @@ class Uses:
             if len(bound) != 1 or bound[0].form or not isinstance(bound[0].value, Ref):
                 return ref
             source = bound[0].value
-            if source in self._rebound(func) or source.root == Root.RESULT or (
-                source.root == Root.VAR
-                and not source.path
-                and source.owner == func.facts.qualname
-                and source.name == ref.name
+            if (
+                source in self._rebound(func)
+                or source.root == Root.RESULT
+                or (
+                    source.root == Root.VAR
+                    and not source.path
+                    and source.owner == func.facts.qualname
+                    and source.name == ref.name
+                )
             ):
                 return ref
             ref = Ref(source.root, source.name, (*source.path, *ref.path), source.owner)
@@ -121,7 +125,9 @@ class Uses:
         if known is None:
             nodes = (step.node for step in self.steps(func))
             known = self._rebinds[func.id] = frozenset(
-                node.ref for node in nodes if isinstance(node, Access) and node.kind == Kind.WRITE and node.form not in _NO_STORE
+                node.ref
+                for node in nodes
+                if isinstance(node, Access) and node.kind == Kind.WRITE and node.form not in _NO_STORE
             )
         return known
 

@@ -94,7 +94,10 @@ def run(program: Program, trial: Trial, options: Options, *, inject: bool = Fals
         if program.command:
             site = os.pathsep.join([str(INJECTED / "site"), *filter(None, [os.environ.get("PYTHONPATH")])])
             environment["PYTHONPATH"] = site
-        return watch(words, environment, events, mark, options)
+        result = watch(words, environment, events, mark, options)
+        if program.command and not result.failure and not result.timed_out and result.first("hello") is None:
+            result.failure = "the command started no Python in which threadlint could run"
+        return result
 
 
 def job_of(trial: Trial, events: Path, options: Options, *, inject: bool) -> dict[str, Any]:

@@ -123,8 +123,7 @@ def swallowed(run: Run) -> Outcome | None:
 
 def leaked(trial: Trial, run: Run) -> Outcome | None:
     """A thread ended, or the program did, with a lock that it took at the flagged line."""
-    end = run.first("end")
-    for one in end["dead"] if end else ():
+    for one in (lock for end in run.of("end") for lock in end["dead"]):
         if one["what"] in {"Lock", "RLock"} and trial.site.line <= one["line"] <= max(
             trial.site.end_line, trial.site.line
         ):
@@ -212,13 +211,20 @@ def signal_name(number: int) -> str:
 def unconfirmed(trial: Trial, runs: Sequence[Run]) -> Outcome:
     """Why nothing was seen, from the counts of all runs."""
     pauses = [one for run in runs for one in run.of("pause")]
-    ends = [run.first("end") or {} for run in runs]
+    ends = [end for run in runs for end in run.of("end")]
     sites = [site for end in ends for site in end.get("sites", ()) if site["site"] == 0]
     executions = sum(site["executions"] for site in sites)
     threads = max((site["threads"] for site in sites), default=0)
     notes: tuple[str, ...] = ()
     if sites:
-        notes = (f"{executions} executions by {threads} threads in {len(runs)} runs, {len(pauses)} forced pauses",)
+        counts = (
+            (executions, "execution"),
+            (threads, "thread"),
+            (len(runs), "run"),
+            (len(pauses), "forced pause"),
+        )
+        times, by, during, held = (f"{number} {word}{'s' * (number != 1)}" for number, word in counts)
+        notes = (f"{times} by {by} in {during}, {held}",)
     if trial.oracle is Oracle.LOST_UPDATE:
         return (*race_text(trial, runs, pauses, executions, threads), (), notes)
     if not any(run.of("reached") for run in runs):

@@ -17,6 +17,14 @@ from threadlint.facts.visitors.walk import ClassScope, Frame, Walk
 _SPEAKS_OF_LOCK = re.compile(r"\b(lock|mutex)", re.IGNORECASE)
 
 
+def _docstring(node: cst.FunctionDef) -> str:
+    try:
+        return node.get_docstring() or ""
+    except SyntaxError:
+        # a string that Python 3 cannot read, such as "\\user" in a file of Python 2
+        return ""
+
+
 def _function(walk: Walk, node: cst.FunctionDef) -> None:
     decorators = tuple(walk.value(decorator.decorator) for decorator in node.decorators)
     params = _params(walk, node.params)
@@ -33,7 +41,7 @@ def _function(walk: Walk, node: cst.FunctionDef) -> None:
     frame.bound.names.update(param.name for param in params)
     walk.modules.extend(frame.bound.modules)
     body = _inside(walk, frame, lambda: walk.body(node.body.body))
-    doc = node.get_docstring() or ""
+    doc = _docstring(node)
     span = walk.at(node)
     walk.functions.append(
         Function(

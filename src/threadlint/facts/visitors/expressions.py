@@ -54,7 +54,8 @@ def index(walk: Walk, slices: Sequence[cst.SubscriptElement]) -> str:
             for bound in (part.lower, part.upper, part.step):
                 if bound is not None:
                     walk.value(bound)
-            texts.append(":")
+            ends = (part.lower, part.upper)
+            texts.append(":".join("" if bound is None else key_text(bound) for bound in ends))
         elif isinstance(part, cst.Index):
             walk.value(part.value)
             texts.append(key_text(part.value))
@@ -93,7 +94,7 @@ def _call(walk: Walk, node: cst.Call, use: str = "used") -> Value:
     for arg in node.args:
         value = walk.value(arg.value)
         if arg.keyword is not None:
-            keywords.append((arg.keyword.value, value))
+            keywords.append((arg.keyword.value, _grouped(arg.value, value) if arg.keyword.value == "args" else value))
         elif arg.star == "**":
             keywords.append(("**", value))
         elif arg.star:
@@ -111,6 +112,11 @@ def _call(walk: Walk, node: cst.Call, use: str = "used") -> Value:
         sources += walk_flows(walk, value)
     frame.results[result.name] = sources
     return result
+
+
+def _grouped(node: cst.BaseExpression, value: Value) -> Value:
+    """`args=(name)`: a name in parentheses, which looks like a tuple and is none."""
+    return Derived((value,), "()") if isinstance(node, (cst.Name, cst.Attribute)) and node.lpar else value
 
 
 def _receiver_flow(walk: Walk, callee: Value, args: list[Value], node: cst.Call) -> tuple[Any, ...]:
@@ -286,9 +292,11 @@ def _string(walk: Walk, node: cst.SimpleString) -> Value:  # noqa: ARG001
     if len(node.value) > 200 or "b" in node.prefix.lower():
         return UNKNOWN
     try:
-        return Const(str(ast.literal_eval(node.value)))
+        text = str(ast.literal_eval(node.value))
     except (ValueError, SyntaxError):
         return UNKNOWN
+    # half of a surrogate pair is no character: facts could not be stored with it
+    return UNKNOWN if any("\ud800" <= letter <= "\udfff" for letter in text) else Const(text)
 
 
 def _concatenated(walk: Walk, node: cst.ConcatenatedString) -> Value:

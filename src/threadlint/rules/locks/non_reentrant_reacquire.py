@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from threadlint.facts.model import With
-from threadlint.facts.model import Call, Many
+from threadlint.facts.model import Call, Many, With
 from threadlint.findings import Oracle, Problem, Related, Severity
 from threadlint.project.acquires import Acquire
 from threadlint.project.locks import Held, Step

@@ -119,15 +119,11 @@ def _problem(project: Project, guard: Guard, one: GuardedUse) -> Problem:
     use = one.use
     lock = guard.text
     verb = "iterated" if use.act is Act.ITERATE else "read, changed and written back"
-    related: list[Related] = []
-    writers = sorted(
-        (other for other in guard.inside if other.use.act.writes),
-        key=lambda other: (other.use.act is Act.REBIND, other.use.func.id, other.use.span),
-    )
-    for other in writers[:_SHOWN]:
-        related.append(
-            Related(project.site(other.use.func, other.use.span), f"{other.use.act.value} here while `{lock}` is held")
-        )
+    writers = sorted((other for other in guard.inside if other.use.act.writes), key=_telling)
+    related = [
+        Related(project.site(other.use.func, other.use.span), f"{other.use.act.value} here while `{lock}` is held")
+        for other in writers[:_SHOWN]
+    ]
     site = project.site(use.func, use.span)
     window = use.act is Act.ITERATE or (use.access is not None and use.access.window)
     return Problem(
@@ -137,3 +133,8 @@ def _problem(project: Project, guard: Guard, one: GuardedUse) -> Problem:
         builds=Builds.EVERY if window else Builds.FREE_THREADED,
         partners=(site, *(other.site for other in related[:1])),
     )
+
+
+def _telling(one: GuardedUse) -> tuple[bool, str, tuple[int, ...]]:
+    """Changes of the object before assignments, then by place."""
+    return (one.use.act is Act.REBIND, one.use.func.id, one.use.span)

@@ -84,7 +84,9 @@ def iterating_shared_container(project: Project) -> Iterator[Problem]:
     changes = project.meetings.of(use for group in uses.values() for use in group if use.act.in_place)
     seen: set[tuple[str, str]] = set()
     told: set[Site] = set()
-    for key, loops in project.meetings.of(use for group in uses.values() for use in group if use.act is Act.ITERATE).items():
+    for key, loops in project.meetings.of(
+        use for group in uses.values() for use in group if use.act is Act.ITERATE
+    ).items():
         for loop in loops:
             if (key, loop.use.func.id) in seen or not changes.get(key) or _told(project, key, loop):
                 continue
@@ -94,7 +96,8 @@ def iterating_shared_container(project: Project) -> Iterator[Problem]:
                 told.add(project.site(loop.use.func, loop.use.span))
                 yield _problem(project, loop, *found)
     for live in project.registries.loops(uses):
-        if project.site(live.loop.func, live.loop.span) not in told:
+        alone = live.loop.func.id in project.entry.owned or project.entry.ever.get(live.loop.func.id)
+        if not alone and project.site(live.loop.func, live.loop.span) not in told:
             yield _live(project, live)
 
 
@@ -106,7 +109,9 @@ def _uses(project: Project) -> dict[str, list[Use]]:
             if use.act is Act.ITERATE or use.act.in_place:
                 found[(use.ref.path[-1] if use.ref.path else use.ref.name).rpartition(".")[2]].append(use)
     return {
-        name: uses for name, uses in found.items() if any(use.act is Act.ITERATE for use in uses) and any(use.act.in_place for use in uses)
+        name: uses
+        for name, uses in found.items()
+        if any(use.act is Act.ITERATE for use in uses) and any(use.act.in_place for use in uses)
     }
 
 

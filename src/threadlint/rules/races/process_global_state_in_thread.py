@@ -6,12 +6,14 @@ from collections.abc import Iterator
 
 from threadlint.facts.model import Access, Call, If, Kind, Ref, Root, Try, With
 from threadlint.findings import Confidence, Problem, Related, Severity
-from threadlint.knowledge.process_state import CALLS, CONTEXT_AWARE_WARNINGS, MAIN_THREAD_ONLY, VARIABLES
-from threadlint.project.contexts import MAIN
+from threadlint.knowledge.process_state import CALLS, CONTEXT_AWARE_WARNINGS, MAIN_THREAD_ONLY, SETTINGS, VARIABLES
+from threadlint.project.contexts import MAIN, Context
 from threadlint.project.linker import absolute
 from threadlint.project.locks import Step
 from threadlint.project.paths import catches
 from threadlint.project.project import Project
+from threadlint.project.routes import route
+from threadlint.project.test_files import in_tests
 from threadlint.project.things import External, Func
 from threadlint.project.values import refs
 from threadlint.rules.rule import rule
@@ -70,11 +72,12 @@ def process_global_state_in_thread(project: Project) -> Iterator[Problem]:
 
     - A change under a lock is left alone, though only threads that take the same lock are safe from it.
     - `warnings.catch_warnings()` is safe on free-threaded builds from Python 3.14, where it is not reported if the configuration asks for them.
+    - Settings such as environment variables are reported only where several threads run the code: one thread may set them for all.
     - Test files are left out.
     """
     for func in project.functions:
         reached = [(context, roots) for context, roots in project.meetings.contexts(func) if roots & ~MAIN]
-        if not reached or func.module.is_test or all(context.held for context, _ in reached):
+        if not reached or in_tests(func) or all(context.held for context, _ in reached):
             continue
         bits = 0
         for _, roots in reached:
@@ -85,16 +88,25 @@ def process_global_state_in_thread(project: Project) -> Iterator[Problem]:
             found = _change(project, func, step)
             if found is None or found[1] in told or step.held or _in_main_thread(project, func, step):
                 continue
+            if found[1] in SETTINGS and not any(spawn.many for spawn in project.contexts.roots(bits & ~MAIN)):
+                continue
+            if not found[1] and all(
+                _if_told(project, context, step) or _asks_thread(project, context) for context, _ in reached
+            ):
+                continue
             if not _entered_under_lock(project, func, steps, number):
                 told.add(found[1])
-                yield _problem(project, func, step, found, bits)
+                yield _problem(project, func, step, found, bits, tuple(route(project, reached[0][0])))
 
 
 def _change(project: Project, func: Func, step: Step) -> tuple[str, str] | None:
     """What the step does, as the reader wrote it, and what it changes; for calls that only the main thread may make that is empty."""
     node = step.node
     if isinstance(node, Call):
-        if not getattr(node.callee, "path", ()) and getattr(node.callee, "root", None) not in (Root.IMPORT, Root.GLOBAL):
+        if not getattr(node.callee, "path", ()) and getattr(node.callee, "root", None) not in (
+            Root.IMPORT,
+            Root.GLOBAL,
+        ):
             return None
         for thing in project.types.of(node.callee, func):
             if isinstance(thing, External):
@@ -102,7 +114,12 @@ def _change(project: Project, func: Func, step: Step) -> tuple[str, str] | None:
                     return f"{thing.name}()", ""
                 if thing.name in CALLS and not _safe(project, thing.name):
                     return f"{thing.name}()", CALLS[thing.name]
-    elif isinstance(node, Access) and node.kind != Kind.READ and node.ref.root in (Root.IMPORT, Root.GLOBAL) and not node.form:
+    elif (
+        isinstance(node, Access)
+        and node.kind != Kind.READ
+        and node.ref.root in (Root.IMPORT, Root.GLOBAL)
+        and not node.form
+    ):
         whole = absolute(project.links, func.module, node.ref)
         path = tuple(part for part in whole.path if not part.startswith("["))
         name = ".".join((whole.name, *path))
@@ -133,8 +150,46 @@ def _in_main_thread(project: Project, func: Func, step: Step) -> bool:
     for node, part in step.context:
         if isinstance(node, If) and any(_names_thread(project, func, ref) for ref in refs(node.test)):
             return True
-        if isinstance(node, Try) and part == "body" and any(catches(handler, "ValueError") for handler in node.handlers):
+        if (
+            isinstance(node, Try)
+            and part == "body"
+            and any(catches(handler, "ValueError") for handler in node.handlers)
+        ):
             return True
+    return False
+
+
+def _asks_thread(project: Project, context: Context) -> bool:
+    """Whether a function on the way from the thread, or another method of its class, asks which thread is the main one."""
+    for reached, _ in project.contexts.chain(context):
+        func = reached.func
+        beside = (
+            project.links.methods.get(f"{func.module.name}:{func.facts.cls}", {}).values()
+            if func.facts.cls
+            else (func,)
+        )
+        for one in beside:
+            for call in project.links.calls[one.id].values():
+                if (
+                    isinstance(call.callee, Ref)
+                    and (call.callee.name, *call.callee.path)[-1].rpartition(".")[2] == "main_thread"
+                ):
+                    return True
+    return False
+
+
+def _if_told(project: Project, context: Context, step: Step) -> bool:
+    """Whether a parameter decides, somewhere on the way from the thread to the step, if it is run: the thread's caller may have said no."""
+    for reached, origin in project.contexts.chain(context):
+        names = {param.name for param in reached.func.facts.params[1 if reached.func.facts.cls else 0 :]}
+        for node, _ in step.context:
+            if isinstance(node, If) and any(
+                ref.name in names and ref.owner == reached.func.facts.qualname for ref in refs(node.test)
+            ):
+                return True
+        if origin.context is None:
+            return False
+        step = project.steps(origin.context.func)[origin.step]
     return False
 
 
@@ -144,14 +199,18 @@ def _names_thread(project: Project, func: Func, ref: Ref) -> bool:
     return isinstance(named, Ref) and "thread" in ".".join((named.name, *named.path)).lower()
 
 
-def _problem(project: Project, func: Func, step: Step, found: tuple[str, str], bits: int) -> Problem:
+def _problem(
+    project: Project, func: Func, step: Step, found: tuple[str, str], bits: int, why: tuple[Related, ...]
+) -> Problem:
     what, changed = found
-    roots = [spawn for spawn in project.contexts.roots(bits & ~MAIN)]
+    roots = list(project.contexts.roots(bits & ~MAIN))
     related = tuple(Related(project.site(spawn.func, spawn.span), spawn.story) for spawn in roots[:2])
     site = project.site(func, step.node.span)
     if not changed:
         message = f"`{what}` runs in a thread here, and raises `ValueError` everywhere but in the main thread"
-        return Problem(site, message, related, severity=Severity.ERROR)
+        return Problem(site, message, related, severity=Severity.ERROR, why=why)
     subject = f"`{what}`" if what.endswith(")") else "this assignment"
-    message = f"{subject} changes {changed} for the whole process, but runs in a thread; all other threads see the change"
-    return Problem(site, message, related)
+    message = (
+        f"{subject} changes {changed} for the whole process, but runs in a thread; all other threads see the change"
+    )
+    return Problem(site, message, related, why=why)

@@ -6,11 +6,13 @@ from collections.abc import Iterator
 
 from threadlint.facts.model import Access, Assert, Call, If, Kind, Loop, Ref, Root, Span, Value
 from threadlint.findings import Oracle, Problem, Related, Severity
+from threadlint.project.accessors import Accessor
 from threadlint.project.entry_locks import OWNED_METHODS
 from threadlint.project.guards import default_binding
 from threadlint.project.locks import Held, Step, text
 from threadlint.project.project import Project
-from threadlint.project.things import Func
+from threadlint.project.sharing import Location
+from threadlint.project.things import Func, FunctionThing
 from threadlint.project.values import mentions
 from threadlint.rules.rule import rule
 
@@ -83,7 +85,7 @@ def split_critical_section(project: Project) -> Iterator[Problem]:
 
     ## Known limits
 
-    - The value must reach the write through local variables of one function.
+    - The value must reach the write through local variables of one function, which reads and writes itself or through methods that do no more than that.
     - A test in the second block that reads shared state, or another read of the value there, counts as a check that the value is still good.
     - A location that only one thread ever writes is left alone where all its writers are seen.
     """
@@ -93,8 +95,13 @@ def split_critical_section(project: Project) -> Iterator[Problem]:
         steps = project.steps(func)
         for number, step in enumerate(steps):
             node = step.node
-            if isinstance(node, Access) and node.kind == Kind.UPDATE and node.form == "carried" and step.held:
-                yield from _check(project, func, steps, number, node)
+            if isinstance(node, Access) and node.kind == Kind.UPDATE:
+                if node.form == "carried" and step.held:
+                    yield from _check(project, func, steps, number, node)
+                elif node.ref.path:
+                    yield from _property(project, func, step, node)
+            elif isinstance(node, Call) and node.args:
+                yield from _pair(project, func, steps, number, node)
 
 
 def _check(project: Project, func: Func, steps: list[Step], number: int, write: Access) -> Iterator[Problem]:
@@ -128,6 +135,129 @@ def _check(project: Project, func: Func, steps: list[Step], number: int, write: 
             f" `{lock}` was free meanwhile, so an update by another thread is lost"
         )
     yield Problem(site, message, tuple(related), partners=(site, old))
+
+
+def _pair(project: Project, func: Func, steps: list[Step], number: int, call: Call) -> Iterator[Problem]:
+    """`self.set(self.get() + 1)`: both methods take the lock, and it is free between them."""
+    writer = _accessor(project, func, call, call.callee)
+    if writer is None or not writer.param:
+        return
+    position = next(n for n, param in enumerate(writer.func.facts.params) if param.name == writer.param) - _filled(
+        writer
+    )
+    value = call.argument(position, writer.param)
+    if value is None:
+        return
+    for earlier in steps[:number]:
+        node = earlier.node
+        if not isinstance(node, Call) or node.args or node.keywords or _receiver(node.callee) != _receiver(call.callee):
+            continue
+        reader = _accessor(project, func, node, node.callee)
+        if reader is None or reader.param or not _same_place(reader, writer):
+            continue
+        if project.accessors.carries(value, node.result, func) and not _held_across(earlier, steps[number]):
+            yield from _between(project, func, reader, writer, call.span, node.span)
+            return
+
+
+def _property(project: Project, func: Func, step: Step, write: Access) -> Iterator[Problem]:
+    """`purse.credits -= 1` where `credits` is a property: the getter takes the lock, then the setter."""
+    found = [
+        project.accessors.of(thing.func) for thing, _ in project.calls(func, step) if isinstance(thing, FunctionThing)
+    ]
+    reader = next((one for one in found if one is not None and not one.param), None)
+    writer = next((one for one in found if one is not None and one.param), None)
+    if reader is not None and writer is not None and _same_place(reader, writer) and not _held_across(step, step):
+        yield from _between(project, func, reader, writer, write.span, write.span)
+
+
+def _between(
+    project: Project, func: Func, reader: Accessor, writer: Accessor, site: Span, read: Span
+) -> Iterator[Problem]:
+    ref = next(
+        (
+            step.node.ref
+            for step in project.steps(writer.func)
+            if isinstance(step.node, Access) and step.node.ref == writer.place
+        ),
+        writer.place,
+    )
+    if (
+        _callers_hold(project, func, writer.held)
+        or _private_to(project, func, site)
+        or _sole_writer(project, writer.func, ref)
+    ):
+        return
+    name, lock = text(writer.place), writer.held.lock.text
+    related = (
+        Related(
+            project.site(reader.func, reader.held.span), f"`{reader.func.facts.name}` reads `{name}` under `{lock}`"
+        ),
+        Related(project.site(writer.func, writer.held.span), f"`{writer.func.facts.name}` writes it under `{lock}`"),
+    )
+    message = (
+        f"`{name}` is read and written back here in two steps that each take `{lock}`;"
+        " the lock is free in between, so an update by another thread is lost"
+    )
+    places = (project.site(func, site), project.site(func, read))
+    yield Problem(places[0], message, related, partners=tuple(dict.fromkeys(places)))
+
+
+def _accessor(project: Project, func: Func, call: Call, callee: Value) -> Accessor | None:
+    targets = project.callees(func, call)
+    if len(targets) != 1 or not isinstance(targets[0], FunctionThing) or not isinstance(callee, Ref):
+        return None
+    return project.accessors.of(targets[0].func)
+
+
+def _filled(accessor: Accessor) -> int:
+    return 1 if accessor.func.facts.cls else 0
+
+
+def _receiver(callee: Value) -> Ref | None:
+    """The object whose method is called; the module's own name for a plain function."""
+    if not isinstance(callee, Ref):
+        return None
+    return Ref(callee.root, callee.name, callee.path[:-1], callee.owner) if callee.path else Ref(Root.GLOBAL, "")
+
+
+def _same_place(reader: Accessor, writer: Accessor) -> bool:
+    one, other = reader.place, writer.place
+    same_owner = reader.func.facts.cls == writer.func.facts.cls and reader.func.module is writer.func.module
+    return (
+        same_owner
+        and one.path == other.path
+        and (one.root == Root.VAR) == (other.root == Root.VAR)
+        and (one.root == Root.VAR or one.name == other.name)
+    )
+
+
+def _held_across(one: Step, other: Step) -> bool:
+    return any(held.lock.excludes and any(held.span == later.span for later in other.held) for held in one.held)
+
+
+def _private_to(project: Project, func: Func, span: Span) -> bool:
+    """Whether the object was made in this function, which has it for itself."""
+    for number, step in enumerate(project.steps(func)):
+        node = step.node
+        if getattr(node, "span", None) != span:
+            continue
+        base = (
+            _receiver(node.callee)
+            if isinstance(node, Call)
+            else _receiver(node.ref)
+            if isinstance(node, Access)
+            else None
+        )
+        if base is None or (base.root == Root.GLOBAL and not base.name):
+            return False
+        bindings = [
+            default_binding(func, project.types),
+            *(dict(context.binding) for context, _ in project.meetings.contexts(func)),
+        ]
+        tokens = [project.ownership.of(base, func, binding) for binding in bindings]
+        return number >= 0 and not any(token is not None and token.shared for token in tokens)
+    return True
 
 
 def _span(step: Step) -> Span | None:
@@ -203,11 +333,22 @@ def _callers_hold(project: Project, func: Func, held: Held) -> bool:
 
 def _one_writer(project: Project, func: Func, write: Access) -> bool:
     """Whether the location belongs to this function alone, or all its writers run in one thread."""
-    bindings = [default_binding(func, project.types), *(dict(context.binding) for context, _ in project.meetings.contexts(func))]
+    bindings = [
+        default_binding(func, project.types),
+        *(dict(context.binding) for context, _ in project.meetings.contexts(func)),
+    ]
     locations = (project.sharing.location(write.ref, func, binding) for binding in bindings)
     location = next((found for found in locations if found is not None), None)
-    if location is None:
-        return True
+    return location is None or _alone(project, location)
+
+
+def _sole_writer(project: Project, func: Func, ref: Ref) -> bool:
+    location = project.sharing.location(ref, func, default_binding(func, project.types))
+    return location is None or _alone(project, location)
+
+
+def _alone(project: Project, location: Location) -> bool:
+    """Whether all writers of the location run in one thread that is not the main one."""
     touches = project.sharing.touches().get(location.key, [])
     bits = 0
     for touch in touches:

@@ -190,7 +190,8 @@ def rewrite(engine: Engine, text: str, tree: ast.Module, path: str) -> ast.Modul
     place = engine.job.flagged
     node = around.statement(place.line, place.end_line, place.column)
     split = describe(node, around, path, text.splitlines()) if node is not None else None
-    if node is None or not isinstance(split, Split) or split.kind == "test":
+    several = isinstance(node, ast.Assign) and len(node.targets) > 1
+    if node is None or several or not isinstance(split, Split) or split.kind == "test":
         engine.events.send("refused", line=place.line, reason="there is no update at this line that can be split")
         return tree
     awaits, begin = window(node, around)
@@ -201,7 +202,8 @@ def rewrite(engine: Engine, text: str, tree: ast.Module, path: str) -> ast.Modul
     others: dict[ast.stmt, Split] = {}
     for other in partners(tree, node):
         theirs = describe(other, around, path, text.splitlines())
-        if isinstance(theirs, Split) and not isinstance(around.function(other), ast.Module):
+        several = isinstance(other, ast.Assign) and len(other.targets) > 1
+        if isinstance(theirs, Split) and not several and not isinstance(around.function(other), ast.Module):
             theirs.index = len(engine.splits)
             engine.splits.append(theirs)
             others[other] = theirs

@@ -92,6 +92,10 @@ def runs_python(kind: str, base: Any, key: Any, old: Any) -> bool:
 def between(block: list[ast.stmt], target: str) -> bool:
     """Whether a switch point lies before the first statement of a block that stores into or calls on `target`."""
     for statement in block:
+        if isinstance(statement, ast.Delete):
+            if any(ast.unparse(one).startswith(target) for one in statement.targets):
+                return False
+            continue
         if not isinstance(statement, (ast.Assign, ast.AugAssign, ast.AnnAssign, ast.Expr, ast.Return, ast.Raise)):
             return True
         value = getattr(statement, "value", None)

@@ -190,7 +190,7 @@ def hold_nested(registry: Registry, events: Events, pool: Any) -> None:
     quiet, progress = 0, -1
     try:
         while monotonic() < limit:
-            here = [one for one in registry.others(None) if one.labels and one.labels[-1] == ("nested submit", pool)]
+            here = [one for one in registry.others(None) if ("nested submit", pool) in one.labels.copy()]
             if len(here) >= pool._max_workers:
                 # Give the others time to see it too, before one of them goes on and the count falls.
                 clock.acquire(True, 0.02)

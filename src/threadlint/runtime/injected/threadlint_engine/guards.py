@@ -42,13 +42,12 @@ def guard_of(pause: Pause, registry: Registry) -> dict[str, Any] | None:
 
 def wanted_by(state: ThreadState) -> object:
     """The lock or semaphore that a thread waits for, None if it waits for something else."""
-    if not state.waits:
+    wait, label = state.wait, state.label
+    if wait is None:
         return None
-    if state.waits[-1].kind == "lock":
-        return state.waits[-1].what
-    if state.labels and state.labels[0][0] == "Semaphore.acquire":
-        return state.labels[0][1]
-    return None
+    if wait.kind == "lock":
+        return wait.what
+    return label[1] if label is not None and label[0] == "Semaphore.acquire" else None
 
 
 def waiting_for(what: object, registry: Registry) -> int:

@@ -52,14 +52,20 @@ class Finder(importlib.abc.MetaPathFinder):
         last = fullname.rpartition(".")[2]
         if f"{last}.py" not in self.names and "__init__.py" not in self.names:
             return None
-        spec = importlib.machinery.PathFinder.find_spec(fullname, path, target)
-        if spec is None or not spec.origin or os.path.realpath(spec.origin) not in self.files:
-            return None
-        if not isinstance(spec.loader, importlib.machinery.SourceFileLoader):
-            return None
-        spec.loader = Loader(fullname, spec.origin, self.rewriter)
-        spec.cached = None
-        return spec
+        # The plain one first: pytest's finder would keep its own loader. Then those that editable installs put in.
+        others = [
+            finder for finder in sys.meta_path if finder is not self and finder is not importlib.machinery.PathFinder
+        ]
+        for finder in (importlib.machinery.PathFinder, *others):
+            find = getattr(finder, "find_spec", None)
+            spec = find(fullname, path, target) if find is not None else None
+            if spec is None or not isinstance(spec.loader, importlib.machinery.SourceFileLoader):
+                continue
+            if spec.origin and os.path.realpath(spec.origin) in self.files:
+                spec.loader = Loader(fullname, spec.origin, self.rewriter)
+                spec.cached = None
+                return spec  # type: ignore[no-any-return]
+        return None
 
 
 class First(list):  # type: ignore[type-arg]  # sys.meta_path holds finders of several protocols

@@ -142,7 +142,9 @@ class Arming(ast.NodeTransformer):
         self.generic_visit(node)
         first = min([one.lineno for one in node.decorator_list], default=node.lineno)
         block = trying_block(node.body) or node.body
-        block[:0] = placed([call("maybe_fail", first)], block[0])
+        # A docstring is one only if nothing stands before it.
+        begin = int(block is node.body and ast.get_docstring(node, clean=False) is not None)
+        block[begin:begin] = placed([call("maybe_fail", first)], block[0])
         return node
 
 

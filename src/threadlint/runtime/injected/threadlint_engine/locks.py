@@ -54,7 +54,7 @@ def lock_types(registry: Registry, hooks: Hooks) -> tuple[type, type, type]:  # 
     def wait_for(lock: Any, state: ThreadState, timeout: float, kind: str) -> bool:
         raw = lock._raw
         deadline = None if timeout < 0 else monotonic() + timeout
-        wait = Wait(kind, lock, deadline, raw.locked)
+        wait = Wait(kind, lock, deadline, lock._shut)
         wait.frame = getframe(2)
         state.waits.append(wait)
         state.ticks += 1
@@ -114,6 +114,10 @@ def lock_types(registry: Registry, hooks: Hooks) -> tuple[type, type, type]:  # 
 
         def __init_subclass__(cls) -> None:
             raise TypeError("type '_thread.lock' is not an acceptable base type")
+
+        def _shut(self) -> bool:
+            # Locked by nobody yet: somebody has just got it and is about to say so.
+            return self._raw.locked() and self._holder is not None
 
         def _at_fork_reinit(self) -> None:
             self._raw = allocate()
@@ -199,6 +203,10 @@ def lock_types(registry: Registry, hooks: Hooks) -> tuple[type, type, type]:  # 
             self._count, self._owner = saved
             took(self, state, "with")
 
+        def _shut(self) -> bool:
+            # Locked by nobody yet: somebody has just got it and is about to say so.
+            return self._raw.locked() and self._holder is not None
+
         def _at_fork_reinit(self) -> None:
             self._raw = allocate()
             self._holder = None
@@ -212,19 +220,29 @@ def lock_types(registry: Registry, hooks: Hooks) -> tuple[type, type, type]:  # 
     class SignalLock:
         """The lock that a waiter inside a condition takes twice; the one who notifies opens it."""
 
-        __slots__ = ("__weakref__", "_raw")
+        __slots__ = ("__weakref__", "_opened", "_raw")
 
         def __init__(self) -> None:
             self._raw = allocate()
+            self._opened = False
 
         def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:  # noqa: FBT001, FBT002  # the library's signature
             raw = self._raw
             if not blocking or timeout == 0:
-                return raw.acquire(blocking, timeout)
-            return raw.acquire(False) or wait_for(self, states.get(get_ident()) or state_of(), timeout, "signal")
+                got = raw.acquire(blocking, timeout)
+            else:
+                got = raw.acquire(False) or wait_for(self, states.get(get_ident()) or state_of(), timeout, "signal")
+            if got:
+                self._opened = False
+            return got
 
         def release(self) -> None:
+            self._opened = True
             self._raw.release()
+
+        def _shut(self) -> bool:
+            # The waiter takes it again as it wakes: what was opened counts as open until the waiter is done.
+            return self._raw.locked() and not self._opened
 
         def locked(self) -> bool:
             return self._raw.locked()
@@ -233,10 +251,11 @@ def lock_types(registry: Registry, hooks: Hooks) -> tuple[type, type, type]:  # 
             return self.acquire()
 
         def __exit__(self, *_: object) -> None:
-            self._raw.release()
+            self.release()
 
         def _at_fork_reinit(self) -> None:
             self._raw = allocate()
+            self._opened = False
 
     for kind, module in ((Lock, "threading"), (RLock, "threading")):
         # Pickle and repr look a class up where it says it lives.

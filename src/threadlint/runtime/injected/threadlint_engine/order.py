@@ -33,6 +33,7 @@ class Order:
         self.pauses = 0
         self.skip = 0
         self.reached: set[str] = set()
+        self.closed: set[tuple[int, ...]] = set()
 
     def nested(self, lock: Any, state: ThreadState) -> None:
         """Called before a thread that has a lock takes another one."""
@@ -104,16 +105,15 @@ class Order:
 
     def all_pause(self, me: ThreadState) -> bool:
         """Whether every other thread pauses or is blocked."""
+        waits = [state.wait for state in self.registry.others(me)]
         return not self.registry.starting and all(
-            state.waits
-            and state.waits[-1].blocked()
-            and (state.waits[-1].deadline is None or state.waits[-1].kind == "pause")
-            for state in self.registry.others(me)
+            wait is not None and wait.blocked() and (wait.deadline is None or wait.kind == "pause") for wait in waits
         )
 
     def guard(self, state: ThreadState) -> dict[str, Any] | None:
         """Which lock of the pausing thread the others wait for."""
-        wanted = [other.waits[-1].what for other in self.registry.others(state) if other.waits]
+        waits = [other.wait for other in self.registry.others(state)]
+        wanted = [wait.what for wait in waits if wait is not None]
         for held in state.held.copy():
             if any(held.what is one for one in wanted):
                 path, line = held.place
@@ -122,22 +122,30 @@ class Order:
 
     def look(self) -> None:
         """On every tick: a circle of locks that only their holders release is a deadlock whatever else runs."""
+        closed: set[tuple[int, ...]] = set()
         for state in self.registry.others(None):
             found = circle(state)
-            if len(found) > 1 and all(firm(one) for one in found):
+            if len(found) < 2 or not all(firm(one) for one in found):
+                continue
+            # The threads were read one after the other: only a circle that is there twice is one.
+            mark = tuple(id(one.wait) for one in found)
+            closed.add(mark)
+            if mark in self.closed:
                 rows = [describe(one) for one in found]
                 if any(self.watch.on_flagged(row) for row in rows):
-                    self.events.send("witness", kind="lock-order-deadlock", steps=cycle_steps(rows), tier="here",
-                                     table=strip(rows))  # fmt: skip
+                    steps = cycle_steps(rows)
+                    self.events.send("witness", kind="lock-order-deadlock", steps=steps, tier="here", table=strip(rows))
                     self.watch.stopped = True
                     return
+        self.closed = closed
 
 
 def firm(state: ThreadState) -> bool:
     """Whether the lock that a thread waits for will only be released by the one who holds it."""
-    lock: Any = state.waits[-1].what
-    if state.waits[-1].kind == "join":
-        return True
+    wait = state.wait
+    if wait is None or wait.kind == "join":
+        return wait is not None
+    lock: Any = wait.what
     holder = lock._holder
     if holder is None:
         return False
@@ -157,7 +165,7 @@ class OwnLock:
     def look(self) -> None:
         """On every tick."""
         for state in self.registry.others(None):
-            wait = state.waits[-1] if state.waits else None
+            wait = state.wait
             if wait is None or wait.kind != "lock" or wait.deadline is not None or wait.what._holder is not state:  # type: ignore[attr-defined]
                 continue
             began = self.seen.setdefault(id(wait), monotonic())

@@ -242,8 +242,8 @@ class Pauser:
                     "thread": state.name,
                     "ident": state.ident,
                     "path": split.path,
-                    "line": split.line,
-                    "text": split.text,
+                    "line": split.act_line,
+                    "text": "" if split.act is not None else split.text,
                     "value": value,
                     "stack": stack_of(sys._getframe(2)),
                 }
@@ -375,10 +375,12 @@ class Pauser:
         now = shown(pause.now)
         old = shown(pause.before if pause.old is LOUD or pause.before is MISSING else pause.old)
         if split.kind == "test":
+            # Of `if done: return` the way on is the one where the test fails.
+            then, later = ("false", "true") if split.fall_through else ("true", "false")
             steps = [
-                {**first, "action": "tested", "values": {"result": "true"}, "stack": where},
+                {**first, "action": "tested", "values": {"result": then}, "stack": where},
                 {**writer, "action": "acted", "values": {}},
-                {**first, "action": "acted too", "values": {"test now": "false"}},
+                {**first, "line": split.act_line, "text": "", "action": "acted too", "values": {"test now": later}},
             ]
         else:
             steps = [

@@ -107,6 +107,22 @@ class ThreadState:
         self.ticks = 0
         self.pool: Any = None
 
+    @property
+    def wait(self) -> Wait | None:
+        """The innermost wait. Read once and kept by those who ask: the thread may end it in between."""
+        try:
+            return self.waits[-1]
+        except IndexError:
+            return None
+
+    @property
+    def label(self) -> tuple[str, Any] | None:
+        """The outermost call of the library that the thread is in, with its object."""
+        try:
+            return self.labels[0]
+        except IndexError:
+            return None
+
 
 class Registry:
     """The states of all threads that were seen."""
@@ -163,7 +179,8 @@ class Registry:
 
     def runnable(self, state: ThreadState) -> bool:
         """Whether the thread can go on by itself, as far as the registry knows."""
-        return not state.waits or not state.waits[-1].blocked()
+        wait = state.wait
+        return wait is None or not wait.blocked()
 
     def outlook(self, me: ThreadState) -> str:
         """What the other threads can do while `me` pauses: `running`, `timed` (they will wake by the clock) or `blocked`."""
@@ -171,9 +188,10 @@ class Registry:
             return "running"
         timed = False
         for state in self.others(me):
-            if self.runnable(state):
+            wait = state.wait
+            if wait is None or not wait.blocked():
                 return "running"
-            timed = timed or state.waits[-1].deadline is not None
+            timed = timed or wait.deadline is not None
         return "timed" if timed else "blocked"
 
     def idle_marks(self, me: ThreadState) -> tuple[str, ...]:

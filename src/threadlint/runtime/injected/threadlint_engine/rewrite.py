@@ -12,11 +12,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from . import feasible
-from .acts import act_of, asked_about, is_early_exit, rest_of_block, tested_place
+from .acts import act_of, acts_on, asked_about, is_early_exit, rest_of_block, tested_place
 from .source import (
     STORES,
     TESTS,
     Surroundings,
+    innermost,
     is_quiet,
     is_repeatable,
     same_target,
@@ -54,6 +55,11 @@ class Split:
     """The statement that relies on the answer of the test; None if it is not in this function."""
     region: ast.stmt | None = None
     """The second of two `with` blocks, where the place was read in the first: the pause comes before it."""
+
+    @property
+    def act_line(self) -> int:
+        """Where the thread acts: of a test the statement that relies on it, else the statement itself."""
+        return self.act.lineno if self.act is not None else self.line
 
     def tier(self, base: Any, key: Any, old: Any) -> str:
         """Whether this interpreter can switch threads inside the window by itself."""
@@ -105,7 +111,13 @@ def choose(
     for place in places:
         is_flagged = place == flagged
         node = around.statement(place.line, place.end_line, place.column)
+        act = None
+        if node is None:
+            act = innermost(tree, place.line)
+            node = deciding_test(act, around) if act is not None else None
         split = describe(node, around, path, lines) if node is not None else None
+        if act is not None and isinstance(split, Split):
+            split.act = act
         if node is None or split is None:
             if is_flagged:
                 refusals.append(Refusal(place.line, "there is no update, store or test at this line that can be split"))
@@ -128,6 +140,17 @@ def choose(
                 count += 1
                 chosen[node] = split
     return sorted(chosen.values(), key=lambda split: split.index), refusals
+
+
+def deciding_test(act: ast.stmt, around: Surroundings) -> ast.stmt | None:
+    """The nearest test that decides whether a statement runs and asks about what the statement acts on."""
+    found = None
+    for node in ast.walk(around.tree):
+        if isinstance(node, TESTS) and node.lineno <= act.lineno and around.decides(node, act):
+            about = asked_about(node.test)
+            if about is not None and acts_on(act, ast.unparse(about)) and (found is None or node.lineno > found.lineno):
+                found = node
+    return found
 
 
 def partners(tree: ast.Module, node: ast.stmt) -> list[ast.stmt]:
@@ -279,7 +302,8 @@ class Splitter(ast.NodeTransformer):
 
     def visit_Assign(self, node: ast.Assign) -> Any:  # ast's name
         """Split `T = R`."""
-        return self.stored(node, node.targets[0]) if node in self.splits else node
+        target = target_of(node)
+        return self.stored(node, target) if node in self.splits and target is not None else node
 
     def visit_AnnAssign(self, node: ast.AnnAssign) -> Any:  # ast's name
         """Split `T: A = R`."""
@@ -290,9 +314,10 @@ class Splitter(ast.NodeTransformer):
         split = self.splits[node]
         out: list[ast.stmt] = [assign(NEW, node.value or ast.Constant(value=None))]
         _, store, base, key = parts(split, target, out)
+        others = [one for one in node.targets if one is not target] if isinstance(node, ast.Assign) else []
         out += [
             call("store", split.index, base, key, name(NEW), reader(target)),
-            ast.Assign(targets=[store], value=name(NEW)),
+            ast.Assign(targets=[store, *others], value=name(NEW)),
             call("after", split.index),
         ]
         return placed(out, node)

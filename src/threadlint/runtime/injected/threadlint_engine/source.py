@@ -135,14 +135,19 @@ class Surroundings:
                 carried.pop(name, None)
 
     def second_region(self, node: ast.stmt, window: list[ast.AST]) -> ast.stmt | None:
-        """The `with` around a store whose value was read in an earlier `with`: between the two the lock was free."""
-        read = next((one for one in window if isinstance(one, STORES) and one is not node), None)
-        if read is None:
+        """The outermost `with` around a store that is not around the reading or the test on which the store depends.
+
+        The lock was free in between, so a thread that pauses at the store itself would look guarded, and is not.
+        """
+        tests = [one for one in window if isinstance(one, ast.expr)]
+        carriers = [one for one in window if isinstance(one, STORES) and one is not node]
+        # A test made again in the region counts, not the first one: that is double-checked locking.
+        anchor = carriers[0] if carriers and not tests else tests[-1] if tests else None
+        if anchor is None or node in self.above(anchor):
             return None
-        mine = [one for one in self.above(node) if isinstance(one, (ast.With, ast.AsyncWith))]
-        theirs = [one for one in self.above(read) if isinstance(one, (ast.With, ast.AsyncWith))]
-        own = [one for one in mine if one not in theirs]
-        return own[-1] if own and any(one not in mine for one in theirs) else None
+        around = set(self.above(anchor))
+        own = [one for one in self.above(node) if isinstance(one, (ast.With, ast.AsyncWith)) and one not in around]
+        return own[-1] if own else None
 
     def decides(self, test: ast.stmt, node: ast.stmt) -> bool:
         """Whether a statement runs only if a test has come out one way: it is inside, or the test leaves before it."""
@@ -156,7 +161,9 @@ class Surroundings:
 def target_of(node: ast.stmt) -> ast.expr | None:
     """The one place that a statement stores into; None for several, for slices and for what is no store."""
     if isinstance(node, ast.Assign):
-        target = node.targets[0] if len(node.targets) == 1 else None
+        # Of `value = cache[key] = make()` only the second can be shared.
+        places = node.targets if len(node.targets) == 1 else [t for t in node.targets if not isinstance(t, ast.Name)]
+        target = places[0] if len(places) == 1 else None
     else:
         target = getattr(node, "target", None) if isinstance(node, (ast.AugAssign, ast.AnnAssign)) else None
     if isinstance(target, ast.Subscript) and any(

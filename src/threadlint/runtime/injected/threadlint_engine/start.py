@@ -135,7 +135,8 @@ class Engine:
 
     def leaving(self) -> None:
         """Tell the end of the program however it ends, and look once more when a pausing thread is a daemon."""
-        os.register_at_fork(after_in_child=self.forked)
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=self.forked)
         self.registry.on_finish.append(self.last_look)
         atexit.register(self.finish)
         leave = os._exit

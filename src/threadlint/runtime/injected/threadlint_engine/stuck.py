@@ -38,6 +38,7 @@ class Watch:
         self.last = monotonic()
         self.late = 0.0
         """Seconds by which looks came late in all: time that the machine gave to others."""
+        self.resolved: dict[str, str] = {}
         self.on_tick: list[Callable[[], None]] = []
         self.hold: Callable[[], bool] = lambda: False
 
@@ -78,12 +79,11 @@ class Watch:
             return False
         states = self.registry.states.copy().values()
         for state in states:
-            if not state.waits:
+            wait = state.wait
+            if wait is None or wait.deadline is not None or not wait.blocked():
                 return False
-            wait = state.waits[-1]
-            if wait.deadline is not None or not wait.blocked():
-                return False
-        if any(state.labels and state.labels[0][0] in SIGNS for state in states) and signals_are_handled():
+        labels = [state.label for state in states]
+        if any(label is not None and label[0] in SIGNS for label in labels) and signals_are_handled():
             return False
         # Threads that the registry has not met run, for all we know. One of those counted is this one.
         return bool(states) and self.count() <= len([s for s in states if s is not self.registry.main]) + 1
@@ -104,14 +104,21 @@ class Watch:
         """Whether a thread stands at the flagged line or at one of its partners."""
         return any(self.at_place(frame) for frame in row["stack"])
 
+    def real(self, path: str) -> str:
+        """The resolved path; asked for at every nested acquire, so remembered."""
+        found = self.resolved.get(path)
+        if found is None:
+            found = self.resolved[path] = os.path.realpath(path)
+        return found
+
     def at_place(self, frame: dict[str, Any]) -> bool:
         """Whether a frame is at a line of the job."""
-        path = os.path.realpath(frame["path"])
+        path = self.real(frame["path"])
         return any(path == place.path and place.line <= frame["line"] <= place.end_line for place in self.job.places)
 
     def near_flagged(self, code: Any) -> bool:
         """Whether the flagged line lies in the function of this code."""
-        if os.path.realpath(code.co_filename) != self.job.flagged.path:
+        if self.real(code.co_filename) != self.job.flagged.path:
             return False
         lines = [line for _, _, line in code.co_lines() if line]
         return bool(lines) and min(lines) <= self.job.flagged.line <= max(lines)
@@ -128,7 +135,7 @@ def signals_are_handled() -> bool:
 
 def describe(state: ThreadState) -> dict[str, Any]:
     """One row of the thread table: who, where, waiting for what, holding what."""
-    wait = state.waits[-1] if state.waits else None
+    wait = state.wait
     frame = user_frame(wait.frame) if wait is not None else None
     stack = stack_of(wait.frame) if wait is not None else []
     row: dict[str, Any] = {"thread": state.name, "stack": stack, "state": state, "frame": frame, "wait": wait}
@@ -142,12 +149,11 @@ def describe(state: ThreadState) -> dict[str, Any]:
 
 def waits_for(state: ThreadState) -> tuple[str, object]:
     """In words what a thread waits for, and the object."""
-    if not state.waits:
+    wait, label = state.wait, state.label
+    if wait is None:
         return "runs", None
-    wait = state.waits[-1]
-    if state.labels and wait.kind in {"signal", "lock"}:
-        label, what = state.labels[0]
-        return label, what
+    if label is not None and wait.kind in {"signal", "lock"}:
+        return label
     if wait.kind == "lock":
         holder: ThreadState | None = wait.what._holder  # type: ignore[attr-defined]
         owner = "nobody" if holder is None else "itself" if holder is state else holder.name
@@ -218,9 +224,12 @@ def circle(state: ThreadState) -> list[ThreadState]:
     """
     seen: list[ThreadState] = []
     current: ThreadState | None = state
-    while current is not None and current.waits and current.waits[-1].deadline is None and current not in seen:
+    while current is not None and current not in seen:
+        wait = current.wait
+        if wait is None or wait.deadline is not None:
+            return []
         seen.append(current)
-        current = waited_for(current.waits[-1])
+        current = waited_for(wait)
     return seen if current is state and seen else []
 
 
@@ -236,11 +245,14 @@ def cycle_steps(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Each thread of the circle: what it took, then what it waits for."""
     steps = []
     wanted = [row["wait"].what for row in rows if row["wait"].kind == "lock"]
-    for row in rows:
-        for held in row["state"].held.copy():
-            if any(held.what is one for one in wanted):
-                path, line = held.place
-                steps.append({**step(row, f"took {lock_name(held.what, wanted)}"), "path": path, "line": line})
+    taken = [
+        (row, held) for row in rows for held in row["state"].held.copy() if any(held.what is one for one in wanted)
+    ]
+    # Letters go by the order in which the story tells of the locks.
+    wanted = [held.what for _, held in taken] + wanted
+    for row, held in taken:
+        path, line = held.place
+        steps.append({**step(row, f"took {lock_name(held.what, wanted)}"), "path": path, "line": line})
     for row in rows:
         holder = waited_for(row["wait"])
         name = holder.name if holder is not None else "nobody"
@@ -306,13 +318,20 @@ def labelled(label: str, action: str, values: Callable[[Any, Registry], dict[str
     """A judge for threads that wait inside one kind of call."""
 
     def judge(watch: Watch, table: list[dict[str, Any]]) -> list[dict[str, Any]] | None:
-        rows = [row for row in table if row["waits_for"] == label and watch.on_flagged(row)]
+        rows = [
+            row for row in table if row["waits_for"] == label and (watch.on_flagged(row) or made_there(row["what"]))
+        ]
         if not rows:
             return None
         first = rows[0]
         return story(watch, table, first, step(first, action, **values(first["what"], watch.registry)))
 
     return judge
+
+
+def made_there(what: object) -> bool:
+    """Whether a thing that is waited for is a future that the flagged line has submitted."""
+    return getattr(what, "_threadlint_number", None) is not None
 
 
 def event(watch: Watch, table: list[dict[str, Any]]) -> list[dict[str, Any]] | None:

@@ -17,7 +17,7 @@ from threadlint.rules.rule import rule
 
 
 @rule("TL109", since="0.1", severity=Severity.WARNING)
-def guarded_value_escapes_lock(project: Project) -> Iterator[Problem]:
+def escaping_guarded_value(project: Project) -> Iterator[Problem]:
     """A generator or a view of a guarded container leaves the block that holds the lock.
 
     ## Why is this bad?
@@ -145,7 +145,9 @@ def _guard(project: Project, later: Later, step: Step, above: frozenset[str]) ->
     return (guard, held) if held is not None and changes else None
 
 
-def _problem(project: Project, func: Func, span: Span, later: Later, guard: Guard, held: Held, use: Span | None) -> Problem:
+def _problem(
+    project: Project, func: Func, span: Span, later: Later, guard: Guard, held: Held, use: Span | None
+) -> Problem:
     name, lock = text(later.ref), held.lock.text
     if later.what == "view":
         what = f"this view of `{name}` is live:"

@@ -6,7 +6,22 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from threadlint.facts.model import Assert, Call, Compare, Const, If, Logic, Node, Ref, Root, Span, Suspend, Try, Value, walk
+from threadlint.facts.model import (
+    Assert,
+    Call,
+    Compare,
+    Const,
+    If,
+    Logic,
+    Node,
+    Ref,
+    Root,
+    Span,
+    Suspend,
+    Try,
+    Value,
+    walk,
+)
 from threadlint.findings import Confidence, Oracle, Problem, Related, Severity
 from threadlint.knowledge.quiet import QUIET
 from threadlint.project.lock_calls import LockCall, called, lock_calls
@@ -20,7 +35,7 @@ _ENTERS = frozenset({"__enter__", "__aenter__"})
 
 
 @rule("TL201", since="0.1", severity=Severity.ERROR, oracle=Oracle.LOCK_LEAK)
-def lock_not_released(project: Project) -> Iterator[Problem]:
+def unreleased_lock(project: Project) -> Iterator[Problem]:
     """A lock is acquired, and some way out of the function does not release it.
 
     ## Why is this bad?
@@ -131,7 +146,11 @@ class _Look:
 
         things = self.project.types.of
         return Paths(
-            step, self._raises, catches_all, lambda node: suppresses_all(node, lambda value: things(value, self.func)), branch
+            step,
+            self._raises,
+            catches_all,
+            lambda node: suppresses_all(node, lambda value: things(value, self.func)),
+            branch,
         ).run(nodes, _FREE)
 
     def _awaited(self, node: Suspend) -> bool:
@@ -160,7 +179,9 @@ def _check(look: _Look) -> Iterator[Problem]:
     name = acquire.lock.text
     place = look.project.site(look.func, span)
     related = [Related(place, "the function is left here with the lock held")]
-    related += [Related(look.project.site(look.func, one.call.span), f"`{name}` is released here") for one in look.releases[:1]]
+    related += [
+        Related(look.project.site(look.func, one.call.span), f"`{name}` is released here") for one in look.releases[:1]
+    ]
     message = f"`{name}` is not released {how}; every later acquire blocks"
     if enters:
         message = f"`{name}` is not released {how}, because `__exit__` is not called then; every later acquire blocks"
@@ -211,11 +232,18 @@ def _released_unheld(look: _Look) -> Iterator[Problem]:
     for node in walk(look.func.facts.body):
         if not isinstance(node, Try) or not any(_is(inner, numbers, "release") for inner in node.final):
             continue
-        inside = [numbers[inner.id] for inner in node.body if isinstance(inner, Call) and _is(inner, numbers, "acquire")]
+        inside = [
+            numbers[inner.id] for inner in node.body if isinstance(inner, Call) and _is(inner, numbers, "acquire")
+        ]
         if not inside or inside[0].call is not look.acquires[0].call:
             continue
         outcome = look.run((Try(node.span, node.body, node.handlers, node.orelse),))
-        ways = [(way, span) for way in ("raise", "return", "break", "continue") for state, span in outcome.get(way) if state != _HELD]
+        ways = [
+            (way, span)
+            for way in ("raise", "return", "break", "continue")
+            for state, span in outcome.get(way)
+            if state != _HELD
+        ]
         if not ways:
             continue
         _, span = min(ways, key=lambda way: way[1])
@@ -260,5 +288,3 @@ def _quiet(call: Call) -> bool:
     if not isinstance(callee, Ref) or (callee.root == Root.SUPER):
         return False
     return (callee.path[-1] if callee.path else callee.name.rpartition(".")[2]) in QUIET
-
-

@@ -14,7 +14,7 @@ from threadlint.rules.rule import rule
 
 
 @rule("TL110", since="0.1", severity=Severity.ERROR)
-def loop_variable_captured(project: Project) -> Iterator[Problem]:
+def captured_loop_variable(project: Project) -> Iterator[Problem]:
     """A function that is handed to a thread in a loop reads the loop's variable when it runs, not when it is created.
 
     ## Why is this bad?

@@ -1,0 +1,128 @@
+"""TL208."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from threadlint.findings import Problem, Related, Severity
+from threadlint.project.locks import Held
+from threadlint.project.project import Project
+from threadlint.project.things import Func
+from threadlint.project.waits import Need, Wait
+from threadlint.rules.rule import rule
+
+
+@rule("TL208", since="0.1", severity=Severity.ERROR)
+def wait_under_lock(project: Project) -> Iterator[Problem]:
+    """A thread waits for another one while it holds a lock that the other one needs.
+
+    ## Why is this bad?
+
+    `join()`, `result()`, `get()`, `wait()` and their like come back when another thread has done something. If that thread has to take the lock first which the
+    waiting one holds, neither goes on. A `Condition` gives up its own lock while it waits, but no second one.
+
+    ## Example
+
+    ```python
+    import threading
+
+
+    class Poller:
+        def __init__(self) -> None:
+            self._lock = threading.Lock()
+            self._running = True
+            self._thread = threading.Thread(target=self._run, daemon=True)
+            self._thread.start()
+
+        def _run(self) -> None:
+            while True:
+                with self._lock:
+                    if not self._running:
+                        return
+
+        def stop(self) -> None:
+            with self._lock:
+                self._running = False
+                self._thread.join()  # expect: TL208
+
+
+    Poller().stop()
+    ```
+
+    ## Use instead
+
+    Change the state under the lock, and wait without it.
+
+    ```python
+    import threading
+
+
+    class Poller:
+        def __init__(self) -> None:
+            self._lock = threading.Lock()
+            self._running = True
+            self._thread = threading.Thread(target=self._run, daemon=True)
+            self._thread.start()
+
+        def _run(self) -> None:
+            while True:
+                with self._lock:
+                    if not self._running:
+                        return
+
+        def stop(self) -> None:
+            with self._lock:
+                self._running = False
+            self._thread.join()
+
+
+    Poller().stop()
+    ```
+
+    ## Known limits
+
+    - Only waits without a timeout, and only where the other thread is seen to need the same lock: a wait that ends by itself is merely slow.
+    - For `get()`, `Event.wait()` and `Condition.wait()` every `put()`, `set()` or `notify()` that is seen must hold the lock.
+    - Locks of two objects of one class are taken to be the same lock.
+    """
+    seen: set[tuple[str, tuple[int, int, int, int], str]] = set()
+    for func in project.functions:
+        for step in project.steps(func):
+            holding = [
+                held
+                for held in step.held
+                if held.lock.known and held.lock.excludes and held.lock.kind.world == "threads"
+            ]
+            if not holding:
+                continue
+            for wait in (*project.waits.own(func, step), *project.waits.called(func, step)):
+                for held in holding:
+                    need = _needed(project, held, wait)
+                    key = (wait.func.id, wait.span, held.lock.key)
+                    if need is not None and key not in seen:
+                        seen.add(key)
+                        yield _problem(project, func, held, wait, need)
+
+
+def _needed(project: Project, held: Held, wait: Wait) -> Need | None:
+    """Who needs the lock that is held before the wait can end."""
+    if held.lock.key == wait.own or held.lock.each or (not held.lexical and held.lock.key in project.handed_over):
+        return None
+    return next((need for need in wait.needs if held.lock.key in need.locks), None)
+
+
+def _problem(project: Project, func: Func, held: Held, wait: Wait, need: Need) -> Problem:
+    name = held.lock.text
+    related = [Related(project.site(held.func, held.span), f"`{name}` is acquired here")]
+    related += [Related(project.site(where, span), "through this call") for where, span in wait.chain[1:]]
+    if wait.chain:
+        related.append(Related(project.site(wait.func, wait.span), f"{wait.what} waits here"))
+    related.append(Related(project.site(need.func, need.span), need.story))
+    for acquire in need.acquires:
+        if acquire.lock.key == held.lock.key:
+            related += [Related(project.site(where, span), "through this call") for where, span in acquire.chain]
+            related.append(Related(project.site(acquire.func, acquire.span), f"it acquires `{acquire.lock.text}` here"))
+            break
+    span = wait.chain[0][1] if wait.chain else wait.span
+    message = f"{wait.what} waits for another thread with `{name}` held, and `{need.func.name}` needs `{name}`; both stop for ever"
+    return Problem(project.site(func, span), message, tuple(related), partners=(project.site(held.func, held.span),))

@@ -1,0 +1,225 @@
+"""TL406."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from threadlint.facts.model import (
+    Access,
+    Call,
+    Compare,
+    Const,
+    If,
+    Jump,
+    Kind,
+    Loop,
+    Match,
+    Node,
+    Ref,
+    Root,
+    Value,
+    walk,
+)
+from threadlint.findings import Problem, Related, Severity
+from threadlint.knowledge.stdlib import QUEUES
+from threadlint.project.consumers import waits_for_ever
+from threadlint.project.daemons import ends_with_program, joined
+from threadlint.project.lifetimes import receiver_of
+from threadlint.project.locks import text
+from threadlint.project.project import Project
+from threadlint.project.queues import Origin, Use
+from threadlint.project.things import Func
+from threadlint.project.values import refs
+from threadlint.rules.rule import rule
+
+
+@rule("TL406", since="0.2", severity=Severity.WARNING)
+def stop_flag_behind_blocking_get(project: Project) -> Iterator[Problem]:
+    """The loop looks at its stop flag only between two items, and while the queue is empty `get()` waits and nobody looks.
+
+    ## Why is this bad?
+
+    `while not stop.is_set(): job = jobs.get()` ends when the flag is set and one more item comes. When the producers stop as well, no item comes: the thread waits in `get()` for ever, and so does
+    whoever joins it, or the interpreter at its exit.
+
+    ## Example
+
+    ```python
+    import queue
+    import threading
+
+    jobs: queue.Queue[int] = queue.Queue()
+    stop = threading.Event()
+
+
+    def worker() -> None:
+        while not stop.is_set():
+            print(jobs.get())  # expect: TL406
+
+
+    thread = threading.Thread(target=worker)
+    thread.start()
+    jobs.put(1)
+    stop.set()
+    thread.join()
+    ```
+
+    ## Use instead
+
+    ```python
+    import queue
+    import threading
+
+    jobs: queue.Queue[int] = queue.Queue()
+    stop = threading.Event()
+
+
+    def worker() -> None:
+        while not stop.is_set():
+            try:
+                print(jobs.get(timeout=0.5))
+            except queue.Empty:
+                continue
+
+
+    thread = threading.Thread(target=worker)
+    thread.start()
+    jobs.put(1)
+    stop.set()
+    thread.join()
+    ```
+
+    ## Known limits
+
+    - Only the queues of `queue` and `multiprocessing` are looked at, not sockets and pipes.
+    - Silent where a stop marker may come through the queue: the loop tests the item, the function that sets the flag also puts something, or the queue is shut down.
+    - Daemon threads that nobody joins are left alone: the program ends without them.
+    """
+    for origin, uses in project.queues.uses().items():
+        if QUEUES[project.queues.kinds[origin]] == "tasks" or any(use.method == "shutdown" for use in uses):
+            continue
+        for use in uses:
+            if use.method == "get" and waits_for_ever(use.call):
+                yield from _check(project, origin, use, uses)
+
+
+def _check(project: Project, origin: Origin, use: Use, uses: list[Use]) -> Iterator[Problem]:
+    func = use.func
+    step = next((one for one in project.steps(func) if one.node is use.call), None)
+    loop = step.loops[-1] if step is not None and step.loops else None
+    if loop is None or loop.kind != "while" or isinstance(loop.value, Const):
+        return
+    flag = _flag(project, loop, func)
+    if flag is None or _tests_item(loop, use) or _woken(flag, func, uses):
+        return
+    spawn = next(
+        (one for one in project.consumers.spawns(origin) if func.id in project.pools.reached(one.target.func)), None
+    )
+    if spawn is None or (ends_with_program(project, spawn) and not joined(project, spawn)):
+        return
+    yield Problem(
+        project.site(func, use.call.span),
+        f"`{text(flag)}` is looked at only between two items; while `{text(use.receiver)}` is empty, `get()` waits and the stop request is not seen",
+        (
+            Related(project.site(func, loop.span), "the flag is tested here"),
+            Related(project.site(spawn.func, spawn.span), spawn.story),
+        ),
+    )
+
+
+def _flag(project: Project, loop: Loop, func: Func) -> Ref | None:
+    """What the loop's test asks of others: an event, or an attribute or global that some other function sets to a constant."""
+    for ref in refs(loop.value):
+        if ref.root == Root.RESULT:
+            call = project.links.calls[func.id].get(int(ref.name))
+            if call is not None and isinstance(call.callee, Ref) and call.callee.path[-1:] == ("is_set",):
+                receiver = receiver_of(call)
+                if project.types.types(receiver, func) & {"threading.Event", "multiprocessing.Event"}:
+                    return receiver
+            continue
+        if ref.path:
+            stores = project.links.attributes.get(ref.path[-1], [])
+        else:
+            stores = project.links.bindings.get((func.module.name, ref.name), []) if ref.root == Root.GLOBAL else []
+        if any(
+            where is not func
+            and not where.is_module
+            and where.facts.name != "__init__"
+            and isinstance(access.value, Const)
+            for where, access in stores
+        ):
+            return ref
+    return None
+
+
+def _tests_item(loop: Loop, use: Use) -> bool:
+    """Whether the loop compares the item with something, or leaves depending on it: a stop marker may come."""
+    item = {use.call.result}
+    item |= {
+        node.ref
+        for node in walk(loop.body)
+        if isinstance(node, Access) and node.kind == Kind.WRITE and _mentions(node.value, item)
+    }
+    for node in walk(loop.body):
+        if isinstance(node, Match) and _mentions(node.value, item):
+            return True
+        if (
+            isinstance(node, If)
+            and _mentions(node.test, item)
+            and (any(map(_is_marker, _compares(node.test))) or _leaves(node))
+        ):
+            return True
+    return False
+
+
+def _leaves(node: If) -> bool:
+    return any(isinstance(one, Jump) for one in walk((*node.body, *node.orelse)))
+
+
+def _mentions(value: Value | None, wanted: set[Ref]) -> bool:
+    return any(Ref(ref.root, ref.name, (), ref.owner) in wanted for ref in refs(value))
+
+
+def _compares(test: Value) -> Iterator[Compare]:
+    todo: list[Value] = [test]
+    while todo:
+        one = todo.pop()
+        if isinstance(one, Compare):
+            yield one
+        todo.extend(getattr(one, "items", ()))
+
+
+def _is_marker(test: Compare) -> bool:
+    return test.op in ("is", "is not", "==", "!=")
+
+
+def _woken(flag: Ref, func: Func, uses: list[Use]) -> bool:
+    """Whether the code that sets the flag, or any that puts a constant, wakes the loop with an item."""
+    puts = [use for use in uses if use.method in ("put", "put_nowait")]
+    if any(use.call.args and isinstance(use.call.args[0], Const) and use.call.args[0].value is None for use in puts):
+        return True
+    setters = {use.func.id: use for use in puts if use.func is not func}
+    last = flag.path[-1] if flag.path else flag.name
+    return any(
+        _sets(node, last) and (not use.func.is_module or use.call.span > node.span)
+        for use in setters.values()
+        for node in walk(use.func.facts.body)
+    )
+
+
+def _sets(node: Node, name: str) -> bool:
+    if isinstance(node, Call):
+        receiver = receiver_of(node)
+        return (
+            receiver is not None and node.callee != receiver and _last(node.callee) == "set" and _last(receiver) == name
+        )
+    return (
+        isinstance(node, Access)
+        and node.kind == Kind.WRITE
+        and _last(node.ref) == name
+        and isinstance(node.value, Const)
+    )
+
+
+def _last(value: Value) -> str:
+    return (value.name, *value.path)[-1] if isinstance(value, Ref) else ""

@@ -1,0 +1,163 @@
+"""TL107."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from threadlint.findings import Confidence, Oracle, Problem, Related, Severity
+from threadlint.project.guards import default_binding
+from threadlint.project.locks import text
+from threadlint.project.project import Project
+from threadlint.project.snapshots import Emptied
+from threadlint.project.uses import Act, Use
+from threadlint.rules.rule import rule
+
+_FINAL = (
+    "close",
+    "stop",
+    "shutdown",
+    "reset",
+    "clear",
+    "destroy",
+    "dispose",
+    "teardown",
+    "disconnect",
+    "terminate",
+    "cleanup",
+    "exit",
+    "fork",
+)
+
+
+@rule("TL107", since="0.1", severity=Severity.ERROR, confidence=Confidence.MEDIUM, oracle=Oracle.LOST_UPDATE)
+def snapshot_then_clear(project: Project) -> Iterator[Problem]:
+    """A container is copied and then emptied; items that are added between the two are lost.
+
+    ## Why is this bad?
+
+    The copy does not have what another thread adds after it, and `clear()` throws it away: a message, a metric, a log record that never arrives. No error is raised.
+
+    ## Example
+
+    ```python
+    import threading
+
+
+    class Buffer:
+        def __init__(self) -> None:
+            self.rows = []
+
+        def add(self, row: int) -> None:
+            self.rows.append(row)
+
+        def flush(self) -> list[int]:
+            batch = list(self.rows)
+            self.rows.clear()  # expect: TL107
+            return batch
+
+
+    buffer = Buffer()
+    producer = threading.Thread(target=buffer.add, args=(1,))
+    consumer = threading.Thread(target=buffer.flush)
+    producer.start()
+    consumer.start()
+    ```
+
+    ## Use instead
+
+    ```python
+    import threading
+
+
+    class Buffer:
+        def __init__(self) -> None:
+            self._lock = threading.Lock()
+            self.rows = []
+
+        def add(self, row: int) -> None:
+            with self._lock:
+                self.rows.append(row)
+
+        def flush(self) -> list[int]:
+            with self._lock:
+                batch, self.rows = self.rows, []
+            return batch
+
+
+    buffer = Buffer()
+    producer = threading.Thread(target=buffer.add, args=(1,))
+    consumer = threading.Thread(target=buffer.flush)
+    producer.start()
+    consumer.start()
+    ```
+
+    ## Known limits
+
+    - A bare swap without a lock (`batch, self.rows = self.rows, []`) is not reported, although a producer that has read `self.rows` before the swap can still append to the old list.
+    - Emptying at the end of an object's life (`close`, `stop`, `reset` and the like) is left alone.
+    """
+    for func in project.functions:
+        if func.is_module or func.id in project.entry.owned or any(word in func.facts.name.lower() for word in _FINAL):
+            continue
+        for found in project.snapshots.of(func):
+            if not _together(project, found):
+                yield from _problem(project, found)
+
+
+def _together(project: Project, found: Emptied) -> bool:
+    """Whether a lock is held, by this function or by some caller."""
+    steps = project.steps(found.func)
+    return bool(
+        steps[found.copied].held or steps[found.emptying.step].held or project.entry.ever.get(found.func.id)
+    ) or project.confinement.of(found.emptying)
+
+
+def _problem(project: Project, found: Emptied) -> Iterator[Problem]:
+    if not project.uses.kind(found.ref, found.func):
+        return
+    adders = _adders(project, found)
+    if not adders:
+        return
+    race = project.meetings.race((found.emptying,), adders)
+    guard = project.guards.get(_key(project, found.emptying))
+    cls = project.expectations.owner(found.ref, found.func)
+    locks = project.identity.locks(cls) if cls is not None and not found.func.facts.is_async else ()
+    if race is None and guard is None and not locks:
+        return
+    why = f"`{guard.text}` is not held" if guard is not None else "no lock is held"
+    related = [
+        Related(project.site(found.func, project.steps(found.func)[found.copied].node.span), "copied here"),
+        Related(project.site(adders[0].func, adders[0].span), "added to here"),
+    ]
+    if race is not None:
+        related += [
+            Related(project.site(spawn.func, spawn.span), f"`{spawn.target.func.name}` is {spawn.verb} here")
+            for spawn in race.roots[:2]
+        ]
+    site = project.site(found.func, found.emptying.span)
+    yield Problem(
+        site,
+        f"items added to `{text(found.ref)}` between the copy and this line are lost; {why}",
+        tuple(related),
+        partners=(site, related[1].site),
+    )
+
+
+def _adders(project: Project, found: Emptied) -> list[Use]:
+    key = _key(project, found.emptying)
+    last = found.ref.path[-1] if found.ref.path else found.ref.name
+    return [
+        use
+        for func in project.functions
+        if func is not found.func and func.id not in project.entry.owned and not func.is_module
+        for use in project.uses.of(func)
+        if use.act is Act.ADD
+        and (use.ref.path[-1] if use.ref.path else use.ref.name) == last
+        and key
+        and _key(project, use) == key
+    ]
+
+
+def _key(project: Project, use: Use) -> str:
+    location = project.sharing.location(use.ref, use.func, default_binding(use.func, project.types))
+    return location.key if location is not None else ""

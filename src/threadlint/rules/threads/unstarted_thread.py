@@ -1,0 +1,122 @@
+"""TL306."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from threadlint.facts.model import Call, Ref, Root
+from threadlint.findings import Problem, Related, Severity
+from threadlint.project.lifetimes import receiver_of
+from threadlint.project.locks import text
+from threadlint.project.project import Project
+from threadlint.project.test_files import in_tests
+from threadlint.project.things import ClassThing, Cls, Func
+from threadlint.rules.rule import rule
+
+_IDLE = frozenset({"setDaemon", "setName", "getName", "is_alive", "isAlive", "isDaemon", "join", "run"})
+"""Methods of a thread that do not start it."""
+
+
+@rule("TL306", since="0.2", severity=Severity.ERROR)
+def unstarted_thread(project: Project) -> Iterator[Problem]:
+    """The thread or process is made and never started, or its `run()` is called, which does the work in the current thread.
+
+    ## Why is this bad?
+
+    `Thread(...)` only makes an object: until `start()` is called nothing runs. `run()` is an ordinary method; calling it runs the work here and now, one after the other, and
+    the caller waits for it.
+
+    ## Example
+
+    ```python
+    import threading
+
+
+    def serve() -> None:
+        print("serving in", threading.current_thread().name)
+
+
+    threading.Thread(target=serve, name="server")  # expect: TL306
+    worker = threading.Thread(target=serve, name="worker")
+    worker.run()  # expect: TL306
+    ```
+
+    ## Use instead
+
+    ```python
+    import threading
+
+
+    def serve() -> None:
+        print("serving in", threading.current_thread().name)
+
+
+    threading.Thread(target=serve, name="server").start()
+    worker = threading.Thread(target=serve, name="worker")
+    worker.start()
+    worker.join()
+    ```
+
+    ## Known limits
+
+    - A thread that is returned, stored in an attribute or given to other code may be started there and is left alone; so is one whose class does anything with itself when it is made.
+    - `run()` on an object that is started elsewhere is taken for a choice. Test files are left out.
+    """
+    for func in project.functions:
+        if in_tests(func):
+            continue
+        for call in project.links.calls[func.id].values():
+            if isinstance(call.callee, Ref) and call.callee.path[-1:] == ("run",):
+                yield from _run(project, func, call)
+            else:
+                yield from _made(project, func, call)
+
+
+def _run(project: Project, func: Func, call: Call) -> Iterator[Problem]:
+    receiver = receiver_of(call)
+    if receiver is None or receiver.root in (Root.SUPER, Root.CLASS):
+        return
+    if not receiver.path and receiver.name == project.types.self_name(func) and receiver.owner == func.facts.qualname:
+        return
+    objects = list(project.thread_classes.objects(receiver, func))
+    if (
+        objects
+        and len(objects) == len(project.types.of(receiver, func))
+        and not any(map(project.thread_classes.is_started, objects))
+    ):
+        made = [one for one in objects if one.frame is not None and one.call is not None]
+        name = "the thread" if receiver.root == Root.RESULT else f"`{text(receiver)}`"
+        yield Problem(
+            project.site(func, call.span),
+            f"`run()` does the work of {name} in the current thread; only `start()` makes a thread of it",
+            tuple(
+                Related(project.site(one.frame, one.call.span), "made here, and never started")
+                for one in made[:1]
+                if one.frame is not None and one.call is not None
+            ),
+        )
+
+
+def _made(project: Project, func: Func, call: Call) -> Iterator[Problem]:
+    base = project.thread_classes.made(func, call)
+    if not base or call.use not in ("discarded", "used"):
+        return
+    classes = [thing.cls for thing in project.types.of(call.callee, func) if isinstance(thing, ClassThing)]
+    if any(_is_special(project, cls) for cls in classes):
+        return
+    what = "process" if base.startswith("multiprocessing") else "timer" if base.endswith("Timer") else "thread"
+    name = ""
+    if call.use == "used":
+        life = project.lifetimes.of(func, call)
+        if life.escapes or life.awaited or any(method not in _IDLE for method, _, _ in life.methods):
+            return
+        if life.called("run") or any(attribute in ("start", "run") for attribute, _ in life.attributes):
+            return
+        name = next((f" `{ref.name}`" for ref in sorted(life.names, key=str) if ref.root != Root.RESULT), "")
+    yield Problem(
+        project.site(func, call.span), f"the {what}{name} is made here and never started, so its work is not done"
+    )
+
+
+def _is_special(project: Project, cls: Cls) -> bool:
+    return project.thread_classes.starts_itself(cls) or project.types.method(cls, "start") is not None
