@@ -52,6 +52,8 @@ class Contexts:
     """how each was first reached"""
     thread_origins: dict[Context, Origin] = field(default_factory=dict)
     """how each was first reached from a thread root"""
+    main_origins: dict[Context, Origin] = field(default_factory=dict)
+    """how each was first reached from the main thread"""
     texts: dict[str, Held] = field(default_factory=dict)
     """by key of a lock: one place where it is held"""
 
@@ -61,9 +63,13 @@ class Contexts:
             if bits >> (number + 1) & 1:
                 yield spawn
 
-    def chain(self, context: Context, *, threads: bool = False) -> list[tuple[Context, Origin]]:
-        """From the context back to the root (with `threads`, to a thread root if there is one): each with how it was reached."""
-        origins = self.thread_origins if threads and context in self.thread_origins else self.origins
+    def chain(self, context: Context, *, threads: bool = False, main: bool = False) -> list[tuple[Context, Origin]]:
+        """From the context back to the root that first reached it: each with how it was reached.
+
+        With `threads` to a thread root, with `main` to an entry of the main thread, where there is one.
+        """
+        wanted = self.thread_origins if threads else self.main_origins if main else self.origins
+        origins = wanted if context in wanted else self.origins
         found: list[tuple[Context, Origin]] = []
         seen: set[int] = set()
         current: Context | None = context
@@ -130,15 +136,19 @@ class _Reach:
                 self.counts[func.id] += 1
                 self.contexts.reached[context] = roots
                 self.contexts.origins[context] = origin
-                if roots & ~MAIN:
-                    self.contexts.thread_origins[context] = origin
+                self._note(context, roots, origin)
                 self.todo.append(context)
                 return
         if known | roots != known:
             self.contexts.reached[context] = known | roots
-            if roots & ~MAIN:
-                self.contexts.thread_origins.setdefault(context, origin)
+            self._note(context, roots & ~known, origin)
             self.todo.append(context)
+
+    def _note(self, context: Context, roots: int, origin: Origin) -> None:
+        if roots & ~MAIN:
+            self.contexts.thread_origins.setdefault(context, origin)
+        if roots & MAIN:
+            self.contexts.main_origins.setdefault(context, origin)
 
     def _calls(self, context: Context, roots: int) -> None:
         func = context.func

@@ -34,7 +34,7 @@ class GuardedUse:
     held: frozenset[str]
     unsure: bool
     bare: bool = False
-    """unsure, but a call in the project is seen that comes here without any lock"""
+    """unsure, but a public function, which a call in the project is seen to reach without any lock"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +113,15 @@ class Guards:
         nested = bool(use.func.facts.owner)
         unsure = bool(doubtful) or (nested and not here)
         return GuardedUse(
-            use, location, held, unsure, unsure and not held and not nested and use.func.id in self.entry.bare
+            use,
+            location,
+            held,
+            unsure,
+            unsure
+            and not held
+            and not nested
+            and not use.func.facts.name.startswith("_")
+            and use.func.id in self.entry.bare,
         )
 
     def _infer(self, uses: list[GuardedUse]) -> Guard | None:

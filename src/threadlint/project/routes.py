@@ -10,15 +10,28 @@ from threadlint.findings import Related
 if TYPE_CHECKING:
     from threadlint.project.contexts import Context
     from threadlint.project.project import Project
+    from threadlint.project.things import Func
 
 
-def route(project: Project, context: Context) -> Iterator[Related]:
-    """The steps from the thread root to the context, outermost first; empty where the context was first reached by the main thread."""
-    chain = project.contexts.chain(context)
-    if chain[-1][1].spawn is None:
+def route(project: Project, context: Context, *, main: bool = False) -> Iterator[Related]:
+    """The steps from a thread root (or with `main`, from an entry of the main thread) to the context, outermost first.
+
+    Empty where no thread root reaches the context.
+    """
+    chain = project.contexts.chain(context, threads=not main, main=main)
+    if chain[-1][1].spawn is None and not main:
         return
     for reached, origin in reversed(chain):
         if origin.spawn is not None:
             yield Related(project.site(origin.spawn.func, origin.spawn.span), origin.spawn.story)
         elif origin.context is not None and origin.span is not None:
-            yield Related(project.site(origin.context.func, origin.span), f"calls `{reached.func.name}`")
+            site = project.site(origin.context.func, origin.span)
+            yield Related(site, f"{quoted(origin.context.func)} calls `{reached.func.name}`")
+        else:
+            site = project.site(reached.func, reached.func.facts.span)
+            yield Related(site, f"the main thread runs {quoted(reached.func)}")
+
+
+def quoted(func: Func) -> str:
+    """The function's name as messages write it."""
+    return func.name if func.is_module else f"`{func.name}`"

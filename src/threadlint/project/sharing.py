@@ -52,6 +52,8 @@ class Race:
     second: Touch
     roots: tuple[Spawn, ...]
     with_main: bool = False
+    main_side: Touch | None = None
+    """with the main thread: the access that it makes"""
 
 
 @dataclass(slots=True)
@@ -136,11 +138,11 @@ class Sharing:
             if main_side.roots & MAIN:
                 for spawn in self.contexts.roots(thread_side.roots & ~MAIN):
                     if self._while_running(spawn, main_side) or self._from_outside(spawn, main_side):
-                        yield Race(update, other, (spawn,), with_main=True)
+                        yield Race(update, other, (spawn,), with_main=True, main_side=main_side)
 
     def _while_running(self, spawn: Spawn, touch: Touch) -> bool:
         """Whether the main thread's access can come after the start of the thread and before its end."""
-        chain = self.contexts.chain(touch.context)
+        chain = self.contexts.chain(touch.context, main=True)
         if chain[-1][1].spawn is not None:
             return False
         step = touch.step
@@ -152,7 +154,7 @@ class Sharing:
 
     def _from_outside(self, spawn: Spawn, touch: Touch) -> bool:
         """Whether a public method of the object that runs the thread updates it: whoever has the object can call that at any time."""
-        entry = self.contexts.chain(touch.context)[-1][0].func
+        entry = self.contexts.chain(touch.context, main=True)[-1][0].func
         if (
             touch.access.kind != Kind.UPDATE
             or entry is spawn.func

@@ -161,6 +161,8 @@ def _tests_item(loop: Loop, use: Use) -> bool:
         if isinstance(node, Access) and node.kind == Kind.WRITE and _mentions(node.value, item)
     }
     for node in walk(loop.body):
+        if isinstance(node, Call) and any(_mentions(value, item) for value in node.args):
+            item.add(node.result)  # `isinstance(item, Stop)`, or a function that says whether to go on
         if isinstance(node, Match) and _mentions(node.value, item):
             return True
         if (
@@ -196,7 +198,7 @@ def _is_marker(test: Compare) -> bool:
 def _woken(flag: Ref, func: Func, uses: list[Use]) -> bool:
     """Whether the code that sets the flag, or any that puts a constant, wakes the loop with an item."""
     puts = [use for use in uses if use.method in ("put", "put_nowait")]
-    if any(use.call.args and isinstance(use.call.args[0], Const) and use.call.args[0].value is None for use in puts):
+    if any(use.call.args and _is_sign(use.call.args[0]) for use in puts):
         return True
     setters = {use.func.id: use for use in puts if use.func is not func}
     last = flag.path[-1] if flag.path else flag.name
@@ -204,6 +206,13 @@ def _woken(flag: Ref, func: Func, uses: list[Use]) -> bool:
         _sets(node, last) and (not use.func.is_module or use.call.span > node.span)
         for use in setters.values()
         for node in walk(use.func.facts.body)
+    )
+
+
+def _is_sign(value: Value) -> bool:
+    """None, or a constant by its name."""
+    return value == Const(None) or (
+        isinstance(value, Ref) and value.root != Root.VAR and _last(value).lstrip("_").isupper()
     )
 
 

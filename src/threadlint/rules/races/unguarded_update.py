@@ -8,8 +8,8 @@ from threadlint.facts.model import Access
 from threadlint.findings import Builds, Confidence, Oracle, Problem, Related, Severity
 from threadlint.project.contexts import MAIN
 from threadlint.project.project import Project
+from threadlint.project.routes import quoted, route
 from threadlint.project.sharing import Race
-from threadlint.project.things import Func
 from threadlint.rules.rule import rule
 
 
@@ -129,29 +129,13 @@ def _why(project: Project, race: Race) -> tuple[Related, ...]:
     """For both accesses: the root, the calls that lead from it to the access, and the locks held there."""
     steps: list[Related] = []
     for touch in dict.fromkeys((race.first, race.second)):
-        on_thread = not race.with_main or bool(touch.roots & ~MAIN)
-        for context, origin in reversed(project.contexts.chain(touch.context, threads=on_thread)):
-            if origin.spawn is not None:
-                steps.append(Related(project.site(origin.spawn.func, origin.spawn.span), origin.spawn.story))
-            elif origin.context is not None and origin.span is not None:
-                site = project.site(origin.context.func, origin.span)
-                steps.append(Related(site, f"`{origin.context.func.name}` calls `{context.func.name}`"))
-            else:
-                steps.append(
-                    Related(
-                        project.site(context.func, context.func.facts.span),
-                        f"the main thread runs {_named(context.func)}",
-                    )
-                )
+        in_main = race.with_main and (not touch.roots & ~MAIN or touch is race.main_side)
+        steps.extend(route(project, touch.context, main=in_main))
         locks = f"holding {_names(project, touch.held)}" if touch.held else "holding no lock"
         site = project.site(touch.func, touch.access.span)
         steps.append(
-            Related(site, f"`{touch.location.text}` is {_does(touch.access)} in {_named(touch.func)}, {locks}")
+            Related(site, f"`{touch.location.text}` is {_does(touch.access)} in {quoted(touch.func)}, {locks}")
         )
     if race.second.access is race.first.access:
-        steps.append(Related(steps[-1].site, "another thread of the same place can do the same in between"))
+        steps.append(Related(steps[-1].site, "another thread can do the same in between"))
     return tuple(steps)
-
-
-def _named(func: Func) -> str:
-    return func.name if func.is_module else f"`{func.name}`"

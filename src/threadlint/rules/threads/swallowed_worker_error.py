@@ -104,7 +104,12 @@ def _check(project: Project, func: Func, spawn: Spawn) -> Iterator[Problem]:
     for node, looped in _works(func.facts.body, work=whole, looped=False):
         if isinstance(node, Try):
             for handler in node.handlers:
-                if catches_all(handler) and _drops(handler, looped=looped) and _is_work(node.body) and not _expected(node, handler):
+                if (
+                    catches_all(handler)
+                    and _drops(handler, looped=looped)
+                    and _is_work(node.body)
+                    and not _expected(node, handler)
+                ):
                     yield _problem(project, func, spawn, handler, node)
                     break
         elif (

@@ -1,0 +1,117 @@
+"""TL209."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from threadlint.facts.model import Call, Const
+from threadlint.findings import Problem, Related, Severity
+from threadlint.project.locks import Held
+from threadlint.project.project import Project
+from threadlint.project.things import External, Func
+from threadlint.rules.rule import rule
+
+
+@rule("TL209", since="0.1", severity=Severity.WARNING)
+def sleep_under_lock(project: Project) -> Iterator[Problem]:
+    """A thread sleeps while it holds a lock.
+
+    ## Why is this bad?
+
+    Every thread that needs the lock sleeps too, and the program is as fast as one thread. Usually the sleep is a pause between two attempts, for which the lock is
+    not needed.
+
+    ## Example
+
+    ```python
+    import threading
+    import time
+
+    lock = threading.Lock()
+    rows = []
+
+
+    def fetch(attempts: int) -> None:
+        with lock:
+            for _ in range(attempts):
+                rows.append("try")
+                time.sleep(0.01)  # expect: TL209
+
+
+    def size() -> int:
+        with lock:
+            return len(rows)
+
+
+    threading.Thread(target=fetch, args=(3,)).start()
+    print(size())
+    ```
+
+    ## Use instead
+
+    ```python
+    import threading
+    import time
+
+    lock = threading.Lock()
+    rows = []
+
+
+    def fetch(attempts: int) -> None:
+        for _ in range(attempts):
+            with lock:
+                rows.append("try")
+            time.sleep(0.01)
+
+
+    def size() -> int:
+        with lock:
+            return len(rows)
+
+
+    threading.Thread(target=fetch, args=(3,)).start()
+    print(size())
+    ```
+
+    ## Known limits
+
+    - Only `time.sleep()` in the function that holds the lock. Other calls that can take long, such as requests over the network, are often what the lock is for.
+    - Where every critical section of the lock sleeps, the lock is there to make callers take turns, and nothing is reported.
+    - Locks of processes and of `asyncio` are left alone.
+    """
+    sleeps = [(func, call, held) for func in project.functions for call, held in _sleeps(project, func)]
+    if not sleeps:
+        return
+    sections = _sections(project, {held.lock.key for _, _, held in sleeps})
+    sleeping = {(held.lock.key, held.func.id, held.span) for _, _, held in sleeps}
+    for func, call, held in sleeps:
+        others = [place for place in sections if place[0] == held.lock.key and place not in sleeping]
+        if others:
+            yield Problem(
+                project.site(func, call.span),
+                f"the thread sleeps with `{held.lock.text}` held; every other user of the lock waits as long",
+                (Related(project.site(held.func, held.span), f"`{held.lock.text}` is acquired here"),),
+            )
+
+
+def _sleeps(project: Project, func: Func) -> Iterator[tuple[Call, Held]]:
+    for step in project.steps(func):
+        node = step.node
+        if not step.held or not isinstance(node, Call) or not node.args or (isinstance(node.args[0], Const) and not node.args[0].value):
+            continue
+        if any(isinstance(thing, External) and thing.name == "time.sleep" for thing in project.types.of(node.callee, func)):
+            for held in step.held:
+                if held.lock.known and held.lock.excludes and held.lock.kind.world == "threads":
+                    yield node, held
+                    break
+
+
+def _sections(project: Project, keys: set[str]) -> set[tuple[str, str, tuple[int, int, int, int]]]:
+    """All places that acquire one of the locks."""
+    return {
+        (acquire.lock.key, func.id, acquire.span)
+        for func in project.functions
+        for step in project.steps(func)
+        for acquire in project.acquires.own(func, step)
+        if acquire.lock.key in keys
+    }
