@@ -61,12 +61,13 @@ class Const(_Fact, frozen=True, array_like=True, tag="c", gc=False):
 class Many(_Fact, frozen=True, array_like=True, tag="m"):
     """A display, comprehension or annotated container; `kind` is list, tuple, set, dict or generator.
 
-    `repeated` says that there may be any number of items like these.
+    `repeated` says that there may be any number of items like these; `keys` are those of a dict that are made by calls.
     """
 
     kind: str
     items: tuple[Value, ...]
     repeated: bool = False
+    keys: tuple[Value, ...] = ()
 
 
 class Instance(_Fact, frozen=True, array_like=True, tag="i"):

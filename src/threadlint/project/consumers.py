@@ -53,6 +53,18 @@ class Consumers:
                     found[id(spawn)] = spawn
         return tuple(found.values())
 
+    def _one_for_all(self, spawn: Spawn, origin: Origin) -> bool:
+        """Whether all threads of a loop are given one queue, made before the loop in the same function."""
+        frame, number = origin
+        given = (*spawn.args, *spawn.call.args, *(value for _, value in (*spawn.keywords, *spawn.call.keywords)))
+        return (
+            spawn.many
+            and bool(spawn.loops)
+            and spawn.func.id == frame
+            and number not in self.queues.links.looped[frame]
+            and any(origin in self.queues.origins(value, spawn.func) for value in given)
+        )
+
     def _gives(self, spawn: Spawn, use: Use, origin: Origin) -> bool:
         """Whether the spawn hands this very queue over, where the target gets it as a parameter."""
         target = spawn.target.func
@@ -72,7 +84,19 @@ class Consumers:
 
     def rivals(self, origin: Origin, func: Func) -> tuple[Spawn, Use] | None:
         """A thread that may take items from the very queue that the function takes them from, at the same time, and where it does."""
-        takers = [taker for taker in self.takers(origin) if taker.token is not None and taker.token.shared]
+        everyone = list(self.takers(origin))
+        for one in everyone:
+            spawn = next(
+                (
+                    s
+                    for s in self.contexts.roots(one.roots & ~MAIN)
+                    if one.use.func is func and self._one_for_all(s, origin)
+                ),
+                None,
+            )
+            if spawn is not None:
+                return spawn, one.use
+        takers = [taker for taker in everyone if taker.token is not None and taker.token.shared]
         for one in takers:
             if one.use.func is not func:
                 continue

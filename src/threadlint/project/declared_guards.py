@@ -59,7 +59,12 @@ def declarations(project: Project) -> Iterator[Declared]:
 
 
 def _declared(project: Project, func: Func, node: Node, line: int, lock: str) -> Declared | None:
-    if not isinstance(node, Access) or node.kind == Kind.READ or not node.span[0] <= line <= node.span[2] or node.form in ("def", "class"):
+    if (
+        not isinstance(node, Access)
+        or node.kind == Kind.READ
+        or not node.span[0] <= line <= node.span[2]
+        or node.form in ("def", "class")
+    ):
         return None
     ref, module = node.ref, func.module
     if ref.root == Root.VAR and ref.name == project.types.self_name(func) and len(ref.path) == 1:
@@ -78,7 +83,12 @@ def breaches(project: Project) -> Iterator[Breach]:
         return
     names = {one.name for one in found}
     for func in project.functions:
-        if func.is_module or func.facts.name in OWNED_METHODS or func.id in project.entry.owned or project.assumes_lock(func):
+        if (
+            func.is_module
+            or func.facts.name in OWNED_METHODS
+            or func.id in project.entry.owned
+            or project.assumes_lock(func)
+        ):
             continue
         seen: set[tuple[int, str]] = set()
         for step in project.steps(func):
@@ -103,18 +113,30 @@ def _breach(project: Project, func: Func, step: Step, ref: Ref, span: Span, one:
     if one.called and not (isinstance(step.node, Call) and (ref.name, *ref.path)[-1] == one.name):
         return None
     base = _base(project, func, ref, one)
-    if base is None:
+    if base is None or (func.module is one.module and span == one.span):
         return None
     own = ref.root == Root.VAR and project.types.self_name(func) == ref.name
     lock = Ref(base.root, base.name, (*base.path, one.lock), base.owner) if base.name else Ref(Root.GLOBAL, one.lock)
     held = project.locks.of(lock, func if base.name else project.links.funcs[f"{one.module.name}:"])
     above = project.entry.always.get(func.id, frozenset())
     keys = {item.lock.key for item in step.held} | above
-    if ANY_LOCK in above or (held is not None and held.key in keys) or any(_named(item.value, lock) for item in step.held):
+    if (
+        ANY_LOCK in above
+        or (held is not None and held.key in keys)
+        or any(_named(item.value, lock) for item in step.held)
+    ):
         return None
     if held is None and not own and base.name:
         return None
-    return Breach(func, span, text(ref) if one.called else text(_whole(ref, one.name)), text(lock), one.module, one.span, one.called)
+    return Breach(
+        func,
+        span,
+        text(ref) if one.called else text(_whole(ref, one.name)),
+        text(lock),
+        one.module,
+        one.span,
+        one.called,
+    )
 
 
 def _base(project: Project, func: Func, ref: Ref, one: Declared) -> Ref | None:

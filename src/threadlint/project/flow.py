@@ -170,14 +170,14 @@ class Flow:
         last = callee.path[-1]
         receiver = Ref(callee.root, callee.name, callee.path[:-1], callee.owner)
         if last == "release":
-            lock = self._lock(receiver, node)
+            lock = self._lock(receiver)
             if lock is not None:
                 for number in range(len(held) - 1, -1, -1):
                     if held[number].lock.key == lock.key:
                         return held[:number] + held[number + 1 :]
                 self.freed.add(lock.key)
         elif last == "acquire":
-            lock = self._lock(receiver, node)
+            lock = self._lock(receiver)
             if lock is not None and (lock.kind.world != "tasks" or node.use.startswith("awaited")):
                 taken = Held(lock, receiver, self.func, node.span, lexical=False)
                 if _may_fail(node) and node.use != "discarded":
@@ -190,13 +190,17 @@ class Flow:
                 return (*held, Held(lock, node.args[0], self.func, node.span))
         return self._called(node, held)
 
-    def _lock(self, receiver: Ref, call: Call) -> Lock | None:
-        """The lock; `self.acquire()` of a base class outside the project (`logging.Handler`) takes one that is not known."""
+    def _lock(self, receiver: Ref) -> Lock | None:
+        """The lock; `self.acquire()` whose lock is not seen (in `logging.Handler`, say) takes one that is not known."""
         lock = self.locks.of(receiver, self.func)
-        own = receiver.root == Root.VAR and not receiver.path and receiver.name == self.locks.types.self_name(self.func)
-        if lock is None and own and not call.args and not any(self.locks.types.functions(call.callee, self.func)):
-            key = f"{self.func.module.name}:{self.func.facts.cls}.acquire()"
-            return Lock(key, f"{receiver.name}.acquire()", LockType("lock"), reentrant=True, known=False)
+        types = self.locks.types
+        cls = types.owner(self.func)
+        own = receiver.root == Root.VAR and not receiver.path and receiver.name == types.self_name(self.func)
+        if lock is None and own and cls is not None:
+            method = types.method(cls, "acquire")
+            if method is None or not effects(self.locks, method).taken:
+                text = f"{receiver.name}.acquire()"
+                return Lock(f"{cls.id}.acquire()", text, LockType("lock"), reentrant=True, known=False)
         return lock
 
     def _called(self, node: Call, held: State) -> State:

@@ -125,7 +125,7 @@ class Lifetimes:
 
     def _uses(self, node: Node, number: int, life: Life, func: Func, known: frozenset[str]) -> bool:
         """Write down what the node does to the object; whether it names it."""
-        seen = any(_names_it(ref, life) for value in values(node) for ref in refs(value))
+        seen = any(carries(value, life) or any(_names_it(ref, life) for ref in refs(value)) for value in values(node))
         for value in values(node):
             for ref in refs(value):
                 for name in life.names:
@@ -213,7 +213,7 @@ def carries(value: Value | None, life: Life) -> bool:
     if isinstance(value, Ref):
         return life.has(value)
     if isinstance(value, Many):
-        return any(carries(item, life) for item in value.items)
+        return any(carries(item, life) for item in (*value.items, *value.keys))
     if isinstance(value, Logic):
         return value.op != "not" and any(
             carries(item, life) for item in (value.items[:2] if value.op == "if" else value.items)

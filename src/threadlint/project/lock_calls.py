@@ -85,7 +85,8 @@ def new_lock(locks: Locks, value: Value | None, func: Func) -> Call | None:
     if not isinstance(value, Ref) or value.root != Root.RESULT or value.path:
         return None
     call = locks.types.links.calls[func.id].get(int(value.name))
-    if call is None or locks.of(value, func) is None:
+    lock = locks.of(value, func)
+    if call is None or lock is None or not lock.known:
         return None
     for thing in locks.types.of(value, func):
         if isinstance(thing, Object) and thing.frame is func and thing.call is call:

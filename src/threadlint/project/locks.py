@@ -125,10 +125,38 @@ class Locks:
                 return Lock(inner.key, text(value), kind, inner.reentrant, 1, each)
         permits = _permits(first) if kind.kind == "semaphore" else 1
         name = (
-            "/".join(f"{frame}#{number}" for frame, number in origins) if len(origins) == 1 else self.place(value, func)
+            "/".join(f"{frame}#{number}" for frame, number in origins)
+            if len(origins) == 1 and not (origins != {(func.id, _number(value))} and self._made_for_others(first))
+            else self._attribute(value, func) or self.place(value, func)
         )
         reentrant = kind.reentrant and all(LOCKS[str(thing.type)].reentrant for thing in locks)
         return Lock(name, text(value), kind, reentrant, permits, each)
+
+    def _made_for_others(self, made: Object) -> bool:
+        """Whether the constructor call stands in a function that returns what it makes: each of its callers has a lock of its own."""
+        if made.frame is None or made.call is None or made.frame.is_module:
+            return False
+        return any(
+            thing.call is made.call
+            for value in self.types.returned(made.frame)
+            if isinstance(value, Ref) and not value.path and value.root in (Root.RESULT, Root.VAR)
+            for thing in self.types.of(value, made.frame)
+            if isinstance(thing, Object)
+        )
+
+    def _attribute(self, value: Value, func: Func) -> str:
+        """A name for an attribute by the class that gives it its value, so that it is the same for all who name it; empty for other values."""
+        if not isinstance(value, Ref) or not value.path or value.path[-1].startswith("["):
+            return ""
+        stores = {
+            f"{where.module.name}:{where.facts.cls}" for where, _ in self.types.links.attributes.get(value.path[-1], ())
+        }
+        for thing in self.types.of(Ref(value.root, value.name, value.path[:-1], value.owner), func):
+            if isinstance(thing, Object) and isinstance(thing.type, Cls):
+                for cls in self.types.mro(thing.type):
+                    if isinstance(cls, Cls) and cls.id in stores:
+                        return f"{cls.id}.{value.path[-1]}"
+        return ""
 
     def _by_name(self, value: Value, func: Func) -> Lock | None:
         if not isinstance(value, Ref):
@@ -166,6 +194,11 @@ class Locks:
             return f"{owner.module.name}:{owner.facts.cls}.{'.'.join(value.path)}"
         found = absolute(self.types.links, func.module, value)
         return f"{found.owner}:{'.'.join((found.name, *found.path))}"
+
+
+def _number(value: Value) -> int:
+    """The number of the call whose result the value is."""
+    return int(value.name) if isinstance(value, Ref) and value.root == Root.RESULT and not value.path else -1
 
 
 def _lockish(name: str) -> bool:

@@ -8,12 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from threadlint.facts.model import Const, Handler, If, Jump, Loop, Match, Node, Ref, Span, Try, Value, With
 from threadlint.project.things import Object, Thing
 
 Mark = tuple[str, Span]
 """A state, and the place that is to blame for leaving in it."""
+
+
+class Branch(Protocol):
+    """Gives the state at the start of one branch of an `if`."""
+
+    def __call__(self, node: If, state: str, *, body: bool) -> str | None:
+        """The state; None where the branch cannot be taken in the state before."""
 
 
 @dataclass(slots=True)
@@ -49,7 +57,7 @@ class Paths:
     raises: Callable[[Node], bool]
     catches: Callable[[Handler], bool]
     swallows: Callable[[With], bool] = lambda _: False
-    branch: Callable[[If, str, bool], str | None] | None = None
+    branch: Branch | None = None
 
     def run(self, nodes: tuple[Node, ...], state: str) -> Outcome:
         """The outcome of the block when it is entered in the state."""
@@ -70,8 +78,8 @@ class Paths:
         if isinstance(node, If):
             return self._both(
                 [
-                    self._block(node.body, self._taken(node, marks, True)),
-                    self._block(node.orelse, self._taken(node, marks, False)),
+                    self._block(node.body, self._taken(node, marks, body=True)),
+                    self._block(node.orelse, self._taken(node, marks, body=False)),
                 ]
             )
         if isinstance(node, Match):
@@ -92,10 +100,10 @@ class Paths:
         out.add("fall", {(self.step(node, state), span) for state, span in marks})
         return out
 
-    def _taken(self, node: If, marks: set[Mark], body: bool) -> set[Mark]:
+    def _taken(self, node: If, marks: set[Mark], *, body: bool) -> set[Mark]:
         if self.branch is None:
             return marks
-        found = ((self.branch(node, state, body), span) for state, span in marks)
+        found = ((self.branch(node, state, body=body), span) for state, span in marks)
         return {(state, span) for state, span in found if state is not None}
 
     def _both(self, outcomes: list[Outcome]) -> Outcome:

@@ -65,10 +65,6 @@ class ThreadClasses:
         """Whether some `start()` may mean this object."""
         return bool(_identities(thing) & self.started())
 
-    def class_is_started(self, cls: Cls) -> bool:
-        """Whether `start()` is called on an instance of the class or of one derived from it."""
-        return any(one.id in self.started() for one in (cls, *self.types.subclasses(cls)))
-
     def starts_itself(self, cls: Cls) -> bool:
         """Whether making an instance may start it, or give it to somebody who does: `__init__` calls a method of its own, or hands `self` on."""
         for base in self.types.mro(cls):

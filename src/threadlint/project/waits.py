@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from threadlint.facts.model import Call, Const, Ref, Span, Value, With
+from threadlint.facts.model import Call, Const, If, Loop, Ref, Root, Span, Value, With
 from threadlint.knowledge.stdlib import QUEUES
 from threadlint.project.acquires import Acquire, Acquires
 from threadlint.project.entry_locks import EntryLocks
@@ -19,6 +19,7 @@ from threadlint.project.locks import Locks, Step
 from threadlint.project.queues import Queues
 from threadlint.project.things import ClassThing, Func, FunctionThing, Object
 from threadlint.project.thread_roots import THREADS, Spawn
+from threadlint.project.values import refs
 
 _DEEP = 6
 _MOST = 40
@@ -96,8 +97,19 @@ class Waits:
                     yield Wait("leaving the `with` of the executor", func, item.span, needs)
         elif isinstance(node, Call) and isinstance(node.callee, Ref) and node.callee.path:
             found = self._method(func, node, node.callee)
-            if found is not None and found.needs:
+            if found is not None and found.needs and not self._asked(func, step, node.callee):
                 yield found
+
+    def _asked(self, func: Func, step: Step, callee: Ref) -> bool:
+        """`while not queue.empty(): queue.get()`: with everybody under the lock the answer still holds."""
+        asks = [(*callee.path[:-1], name) for name in ("empty", "full", "qsize")]
+        for node, _ in step.context:
+            test = node.test if isinstance(node, If) else node.value if isinstance(node, Loop) else None
+            for ref in refs(test):
+                call = self.links.calls[func.id].get(int(ref.name)) if ref.root == Root.RESULT else None
+                if call is not None and isinstance(call.callee, Ref) and call.callee.path in asks:
+                    return True
+        return False
 
     def _method(self, func: Func, node: Call, callee: Ref) -> Wait | None:
         name = callee.path[-1]
@@ -197,12 +209,8 @@ class Waits:
             if ends:
                 common = frozenset.intersection(*needed)
                 first = ends[0]
-                yield Need(
-                    first.func,
-                    first.call.span,
-                    f"`{first.call.callee.path[-1]}()` is only called here with the lock held",
-                    common,
-                )  # type: ignore[union-attr]
+                story = f"`{first.method}()` is only called here with the lock held"
+                yield Need(first.func, first.call.span, story, common)
 
     def _bounded(self, origin: tuple[str, int]) -> bool:
         call = self.links.calls[origin[0]].get(origin[1])

@@ -8,6 +8,7 @@ from typing import Any
 import libcst as cst
 
 from threadlint.facts.model import Derived, Loop, Many, Value
+from threadlint.facts.visitors.expressions import made
 from threadlint.facts.visitors.scopes import target_names
 from threadlint.facts.visitors.stores import store, targets
 from threadlint.facts.visitors.walk import Walk
@@ -17,10 +18,10 @@ def _comprehension(kind: str) -> Callable[[Walk, Any], Value]:
     def comprehension(walk: Walk, node: Any) -> Value:
         walk.frame.inner_names.append(_comprehension_names(node.for_in))
         try:
-            item = _comp_for(walk, node, node.for_in, "generator" if kind == "generator" else "comprehension")
+            item, key = _comp_for(walk, node, node.for_in, "generator" if kind == "generator" else "comprehension")
         finally:
             walk.frame.inner_names.pop()
-        return Many(kind, (item,), repeated=True)
+        return Many(kind, (item,), repeated=True, keys=made(key))
 
     return comprehension
 
@@ -33,8 +34,10 @@ def _comprehension_names(loop: cst.CompFor | None) -> set[str]:
     return names
 
 
-def _comp_for(walk: Walk, node: Any, loop: cst.CompFor, kind: str) -> Value:
+def _comp_for(walk: Walk, node: Any, loop: cst.CompFor, kind: str) -> tuple[Value, Value | None]:
+    """The value of an item, and of its key in a dict."""
     frame = walk.frame
+    key: Value | None = None
     source = walk.value(loop.iter)
     frame.switch_point()
     frame.open()
@@ -42,16 +45,16 @@ def _comp_for(walk: Walk, node: Any, loop: cst.CompFor, kind: str) -> Value:
     for test in loop.ifs:
         walk.value(test.test)
     if loop.inner_for_in is not None:
-        item = _comp_for(walk, node, loop.inner_for_in, kind)
+        item, key = _comp_for(walk, node, loop.inner_for_in, kind)
     elif isinstance(node, cst.DictComp):
-        walk.value(node.key)
+        key = walk.value(node.key)
         item = walk.value(node.value)
     else:
         item = walk.value(node.elt)
     body = frame.close()
     frame.switch_point()
     frame.emit(Loop(kind, walk.at(node), source, refs, body, (), loop.asynchronous is not None))
-    return item
+    return item, key
 
 
 def _named(walk: Walk, node: cst.NamedExpr) -> Value:

@@ -276,11 +276,17 @@ def _display(kind: str) -> Callable[[Walk, Any], Value]:
 
 def _dict(walk: Walk, node: cst.Dict) -> Value:
     items: list[Value] = []
+    keys: list[Value] = []
     for element in node.elements:
         if isinstance(element, cst.DictElement):
-            walk.value(element.key)
+            keys += made(walk.value(element.key))
         items.append(walk.value(element.value))
-    return Many("dict", tuple(items))
+    return Many("dict", tuple(items), keys=tuple(keys))
+
+
+def made(key: Value | None) -> tuple[Value, ...]:
+    """The key of a dict where a call makes it: an object, such as a future, that lives on as a key."""
+    return (key,) if isinstance(key, Ref) and key.root == Root.RESULT and not key.path else ()
 
 
 def _number(walk: Walk, node: cst.Integer | cst.Float) -> Value:  # noqa: ARG001 (the handlers share one form)

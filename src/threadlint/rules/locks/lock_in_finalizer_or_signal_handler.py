@@ -124,7 +124,10 @@ def _registers(project: Project, func: Func, call: Call) -> str | None:
     callee = call.callee
     if not isinstance(callee, Ref) or (callee.name, *callee.path)[-1].rpartition(".")[2] not in _LAST:
         return None
-    return next((one.name for one in project.types.of(callee, func) if isinstance(one, External) and one.name in _CALLBACKS), None)
+    return next(
+        (one.name for one in project.types.of(callee, func) if isinstance(one, External) and one.name in _CALLBACKS),
+        None,
+    )
 
 
 def _acquire(project: Project, handler: _Handler) -> Acquire | None:
@@ -132,7 +135,11 @@ def _acquire(project: Project, handler: _Handler) -> Acquire | None:
         lock = acquire.lock
         if not lock.known or lock.reentrant or lock.kind.kind != "lock" or lock.kind.world != "threads":
             continue
-        if len(acquire.chain) <= _DEEPEST and not _own(project, handler, acquire) and _taken_elsewhere(project, handler, acquire):
+        if (
+            len(acquire.chain) <= _DEEPEST
+            and not _own(project, handler, acquire)
+            and _taken_elsewhere(project, handler, acquire)
+        ):
             return acquire
     return None
 
@@ -176,7 +183,12 @@ def _queue_call(project: Project, handler: _Handler) -> tuple[Call, str] | None:
     own = project.types.self_name(handler.func)
     for call in project.links.calls[handler.func.id].values():
         callee = call.callee
-        if not isinstance(callee, Ref) or callee.path[-1:] not in (("put",), ("get",), ("put_nowait",), ("get_nowait",)):
+        if not isinstance(callee, Ref) or callee.path[-1:] not in (
+            ("put",),
+            ("get",),
+            ("put_nowait",),
+            ("get_nowait",),
+        ):
             continue
         if own and (callee.root, callee.name) == (Root.VAR, own) and len(callee.path) == 2:
             continue
@@ -189,7 +201,11 @@ def _queue_call(project: Project, handler: _Handler) -> tuple[Call, str] | None:
 
 def _of_queue(project: Project, handler: _Handler, found: tuple[Call, str]) -> Problem:
     call, name = found
-    related = (Related(project.site(*handler.place), f"`{handler.func.name}` is registered here"),) if handler.place is not None else ()
+    related = (
+        (Related(project.site(*handler.place), f"`{handler.func.name}` is registered here"),)
+        if handler.place is not None
+        else ()
+    )
     return Problem(
         project.site(handler.func, call.span),
         f"`{handler.func.name}` calls `{name}()` when {handler.why}, in the middle of any line;"

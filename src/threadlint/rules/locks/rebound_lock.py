@@ -15,7 +15,9 @@ from threadlint.project.things import Func
 from threadlint.project.values import mentions
 from threadlint.rules.rule import rule
 
-_SETS_UP = re.compile(r"^(_?set_?up|_*init|_*create_?lock|_*reinit|_*post_?init|_*at_?fork|_*after_?fork)", re.IGNORECASE)
+_SETS_UP = re.compile(
+    r"^(_?set_?up|_*init|_*create_?lock|_*reinit|_*post_?init|_*at_?fork|_*after_?fork)", re.IGNORECASE
+)
 
 
 @rule("TL212", since="0.1", severity=Severity.WARNING, confidence=Confidence.MEDIUM)
@@ -87,6 +89,7 @@ def rebound_lock(project: Project) -> Iterator[Problem]:
 
     - Set-up methods, and handlers that run after a fork, replace locks on purpose and are told by their names, or by `os.register_at_fork`.
     - A lock that is created when it is first asked for is another mistake, and not reported here.
+    - Locks of `asyncio` are replaced when another event loop takes over, and are not reported.
     - Only attributes of `self` and globals of the module are looked at.
     """
     for func in project.functions:
@@ -95,10 +98,23 @@ def rebound_lock(project: Project) -> Iterator[Problem]:
             continue
         for step in project.steps(func):
             node = step.node
-            if isinstance(node, Access) and node.kind == Kind.WRITE and not node.form and new_lock(project.locks, node.value, func):
+            if (
+                isinstance(node, Access)
+                and node.kind == Kind.WRITE
+                and not node.form
+                and new_lock(project.locks, node.value, func)
+            ):
+                lock = project.locks.of(node.value, func)
+                if lock is None or lock.kind.world == "tasks":
+                    continue
                 first = _first(project, func, node.ref)
                 used = _used(project, func, node.ref) if first is not None else None
-                if first is not None and used is not None and not _asked(step, node.ref) and not _of_fork(project, func):
+                if (
+                    first is not None
+                    and used is not None
+                    and not _asked(step, node.ref)
+                    and not _of_fork(project, func)
+                ):
                     yield _problem(project, func, node, first, used)
 
 
@@ -108,7 +124,12 @@ def _first(project: Project, func: Func, ref: Ref) -> tuple[Func, Access] | None
     if ref.root == Root.VAR and len(ref.path) == 1 and ref.name == project.types.self_name(func):
         places = links.attributes.get(ref.path[0], [])
         for where, access in places:
-            if where.module is func.module and where is not func and _makes(where, access, func) and project.locks.of(access.value, where):
+            if (
+                where.module is func.module
+                and where is not func
+                and _makes(where, access, func)
+                and project.locks.of(access.value, where)
+            ):
                 return where, access
     elif ref.root == Root.GLOBAL and not ref.path:
         for where, access in links.bindings.get((func.module.name, ref.name), ()):
@@ -134,7 +155,12 @@ def _used(project: Project, func: Func, ref: Ref) -> tuple[Func, tuple[int, int,
             if isinstance(node, Call) and isinstance(node.callee, Ref) and node.callee.path[-1:] == ("acquire",):
                 named = [without_last(node.callee)]
             for value in named:
-                if isinstance(value, Ref) and value.path == ref.path and value.root == ref.root and (ref.path or value.name == ref.name):
+                if (
+                    isinstance(value, Ref)
+                    and value.path == ref.path
+                    and value.root == ref.root
+                    and (ref.path or value.name == ref.name)
+                ):
                     return other, node.span
     return None
 
@@ -147,12 +173,15 @@ def _asked(step: Step, ref: Ref) -> bool:
 def _of_fork(project: Project, func: Func) -> bool:
     """Whether the function asks whether the process has been forked."""
     return any(
-        isinstance(call.callee, Ref) and (call.callee.name, *call.callee.path)[-1].rpartition(".")[2] in ("getpid", "fork")
+        isinstance(call.callee, Ref)
+        and (call.callee.name, *call.callee.path)[-1].rpartition(".")[2] in ("getpid", "fork")
         for call in project.links.calls[func.id].values()
     )
 
 
-def _problem(project: Project, func: Func, node: Access, first: tuple[Func, Access], used: tuple[Func, tuple[int, int, int, int]]) -> Problem:
+def _problem(
+    project: Project, func: Func, node: Access, first: tuple[Func, Access], used: tuple[Func, tuple[int, int, int, int]]
+) -> Problem:
     name = text(node.ref)
     return Problem(
         project.site(func, node.span),

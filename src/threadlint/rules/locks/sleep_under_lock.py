@@ -97,9 +97,16 @@ def sleep_under_lock(project: Project) -> Iterator[Problem]:
 def _sleeps(project: Project, func: Func) -> Iterator[tuple[Call, Held]]:
     for step in project.steps(func):
         node = step.node
-        if not step.held or not isinstance(node, Call) or not node.args or (isinstance(node.args[0], Const) and not node.args[0].value):
+        if (
+            not step.held
+            or not isinstance(node, Call)
+            or not node.args
+            or (isinstance(node.args[0], Const) and not node.args[0].value)
+        ):
             continue
-        if any(isinstance(thing, External) and thing.name == "time.sleep" for thing in project.types.of(node.callee, func)):
+        if any(
+            isinstance(thing, External) and thing.name == "time.sleep" for thing in project.types.of(node.callee, func)
+        ):
             for held in step.held:
                 if held.lock.known and held.lock.excludes and held.lock.kind.world == "threads":
                     yield node, held

@@ -134,8 +134,8 @@ class _Look:
                     return _HELD if one.waits and one.lock.kind.world != "tasks" else _ASKED
             return _HELD if state == _ASKED and isinstance(node, Suspend) and self._awaited(node) else state
 
-        def branch(node: If, state: str, body: bool) -> str | None:
-            test, wanted = _bare(node.test, body)
+        def branch(node: If, state: str, *, body: bool) -> str | None:
+            test, wanted = _bare(node.test, body=body)
             one = called(test, self.func, self.project.locks)
             if one is not None and one.call.id in methods:
                 if state == _ASKED and one.method == "acquire":
@@ -272,13 +272,14 @@ def _before(acquires: list[LockCall], span: Span) -> LockCall:
     return max(earlier, key=lambda one: one.call.span) if earlier else acquires[0]
 
 
-def _bare(test: Value, body: bool) -> tuple[Value, bool]:
+def _bare(test: Value, *, body: bool) -> tuple[Value, bool]:
     """The test without its `not`s, and whether it is true in the branch."""
     while True:
         if isinstance(test, Logic) and test.op == "not":
             test, body = test.items[0], not body
         elif isinstance(test, Compare) and isinstance(test.right, Const) and test.op in ("is", "=="):
-            test, body = test.left, body == bool(test.right.value)
+            body = body == bool(test.right.value)
+            test = test.left
         else:
             return test, body
 

@@ -115,7 +115,12 @@ def _writes(project: Project) -> dict[str, list[_Write]]:
 def _by_instance(project: Project, writes: list[_Write]) -> Iterator[Problem]:
     """State of all objects under the lock of one."""
     for func, step, node, location, held in writes:
-        if location.owner.kind != "global" or node.kind != Kind.UPDATE or ANY_LOCK in held or location.key.endswith("[]"):
+        if (
+            location.owner.kind != "global"
+            or node.kind != Kind.UPDATE
+            or ANY_LOCK in held
+            or location.key.endswith("[]")
+        ):
             continue
         locks = [one for one in step.held if one.lock.excludes]
         if not locks or len(held) > len(locks) or not all(_of_instance(project, func, one) for one in locks):
@@ -145,18 +150,21 @@ def _of_instance(project: Project, func: Func, held: Held) -> bool:
         and len(value.path) == 1
         and cls is not None
         and value.name == project.types.self_name(func)
-        and any(held.lock.key.startswith(f"{base.id}.__init__#") for base in project.types.mro(cls) if isinstance(base, Cls))
+        and any(
+            held.lock.key.startswith(f"{base.id}.__init__#") for base in project.types.mro(cls) if isinstance(base, Cls)
+        )
     )
 
 
 def _single(project: Project, cls: Cls) -> bool:
     """Whether the class or its subclasses are instantiated just once, outside any function; a class that is nowhere instantiated is not."""
     family = {cls.id, *(sub.id for sub in project.types.subclasses(cls))}
-    made = []
-    for func in project.functions:
-        for call in project.links.calls[func.id].values():
-            if any(isinstance(thing, ClassThing) and thing.cls.id in family for thing in project.callees(func, call)):
-                made.append((func, call))
+    made = [
+        (func, call)
+        for func in project.functions
+        for call in project.links.calls[func.id].values()
+        if any(isinstance(thing, ClassThing) and thing.cls.id in family for thing in project.callees(func, call))
+    ]
     return len(made) == 1 and made[0][0].is_module and made[0][1].id not in project.links.looped[made[0][0].id]
 
 
@@ -173,7 +181,9 @@ def _two_locks(project: Project, writes: list[_Write]) -> Iterator[Problem]:
             if mine[4] & other[4] or not mine[1].held or not other[1].held or not project.overlap.of(mine[0], other[0]):
                 continue
             ours = sum(bool(one[4] & mine[4]) for one in writes)
-            first, second = (mine, other) if ours <= len(writes) - ours or other[2].kind != Kind.UPDATE else (other, mine)
+            first, second = (
+                (mine, other) if ours <= len(writes) - ours or other[2].kind != Kind.UPDATE else (other, mine)
+            )
             yield _between(project, first, second)
             return
 

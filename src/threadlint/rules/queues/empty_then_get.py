@@ -79,16 +79,22 @@ def empty_then_get(project: Project) -> Iterator[Problem]:
     - Reported only where several threads are seen to take items from the same queue, or the queue connects processes and is filled by one.
     - A queue that is emptied by the only thread that is left is not reported; nor is one where the question and the `get()` stand under one lock.
     """
+    seen: set[tuple[str, int]] = set()
     for origin, uses in project.queues.uses().items():
         kind = project.queues.kinds[origin]
         if QUEUES[kind] == "tasks":
             continue
         asked = {use.func.id for use in uses if use.method in ("empty", "qsize")}
         for func in {use.func.id: use.func for use in uses if use.method == "get" and use.func.id in asked}.values():
-            yield from _check(project, origin, func, [use for use in uses if use.func is func], uses)
+            for use, problem in _check(project, origin, func, [use for use in uses if use.func is func], uses):
+                if (func.id, use.call.id) not in seen:
+                    seen.add((func.id, use.call.id))
+                    yield problem
 
 
-def _check(project: Project, origin: Origin, func: Func, own: list[Use], uses: list[Use]) -> Iterator[Problem]:
+def _check(
+    project: Project, origin: Origin, func: Func, own: list[Use], uses: list[Use]
+) -> Iterator[tuple[Use, Problem]]:
     steps = project.steps(func)
     questions = {use.call.id: use for use in own if use.method in ("empty", "qsize")}
     gets = {use.call.id: use for use in own if use.method == "get" and waits_for_ever(use.call)}
@@ -104,24 +110,30 @@ def _check(project: Project, origin: Origin, func: Func, own: list[Use], uses: l
         name = text(use.receiver)
         if rival is not None:
             spawn, other = rival
-            yield Problem(
-                project.site(func, use.call.span),
-                f"another thread can take the last item after `{name}.{question.method}()` is asked; `get()` then waits for ever",
-                (
-                    asked,
-                    *(
-                        (Related(project.site(other.func, other.call.span), "items are taken here too"),)
-                        if other.call is not use.call
-                        else ()
+            yield (
+                use,
+                Problem(
+                    project.site(func, use.call.span),
+                    f"another thread can take the last item after `{name}.{question.method}()` is asked; `get()` then waits for ever",
+                    (
+                        asked,
+                        *(
+                            (Related(project.site(other.func, other.call.span), "items are taken here too"),)
+                            if other.call is not use.call
+                            else ()
+                        ),
+                        Related(project.site(spawn.func, spawn.span), spawn.story),
                     ),
-                    Related(project.site(spawn.func, spawn.span), spawn.story),
                 ),
             )
         elif QUEUES[project.queues.kinds[origin]] == "processes" and _filled_elsewhere(project, uses):
-            yield Problem(
-                project.site(func, use.call.span),
-                f"`{name}.{question.method}()` of a queue between processes can be wrong; items that are on their way are not seen",
-                (asked,),
+            yield (
+                use,
+                Problem(
+                    project.site(func, use.call.span),
+                    f"`{name}.{question.method}()` of a queue between processes can be wrong; items that are on their way are not seen",
+                    (asked,),
+                ),
             )
 
 

@@ -11,7 +11,6 @@ from threadlint.project.project import Project
 from threadlint.project.things import Cls, Func
 from threadlint.rules.rule import rule
 
-
 _HOME = frozenset({"threading", "multiprocessing"})
 """The modules of the library that define the bases: their own subclasses know them."""
 
@@ -89,7 +88,7 @@ def _constructor(project: Project, cls: Cls, base: str) -> Iterator[Problem]:
     calls = list(project.links.calls[init.id].values())
     upward = [call for call in calls if _may_initialise(call, me)]
     short = base.rpartition(".")[2]
-    if not upward and own and project.thread_classes.class_is_started(cls):
+    if not upward and own and _is_started(project, cls, init):
         yield Problem(
             project.site(init, init.facts.span),
             f"`{cls.facts.name}.__init__` does not call the constructor of `{short}`; `start()` raises RuntimeError",
@@ -113,6 +112,14 @@ def _constructor(project: Project, cls: Cls, base: str) -> Iterator[Problem]:
                 f"`{node.ref.path[0]}` is set before the constructor of `{short}` is called, which raises an error",
                 (Related(project.site(init, first), "the constructor is called here"),),
             )
+
+
+def _is_started(project: Project, cls: Cls, init: Func) -> bool:
+    """Whether an instance that was made by this very constructor is started somewhere."""
+    return any(
+        one.id in project.thread_classes.started() and project.types.method(one, "__init__") is init
+        for one in (cls, *project.types.subclasses(cls))
+    )
 
 
 def _may_initialise(call: Call, me: Ref) -> bool:
