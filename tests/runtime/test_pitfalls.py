@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -13,6 +14,7 @@ import pytest
 from confirm_bench import CASES
 
 from threadlint.runtime import host
+from threadlint.runtime.child import INJECTED
 from threadlint.runtime.verdict import Tier
 
 START = """
@@ -276,3 +278,19 @@ def test_the_script_is_main_in_every_respect(bench):
 def test_pickle_of_what_the_script_defines_works(bench):
     run = bench.beside("import pickle\nclass A: pass\nprint(type(pickle.loads(pickle.dumps(A()))).__name__)\n")
     assert run.output == "A\n"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="elsewhere nobody may ask whether a process lives")
+def test_a_program_that_starts_after_the_companion_was_killed_ends_at_once(bench):
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    job, path = bench.folder / "job.json", bench.write("import time\nwhile True: time.sleep(1)\n")
+    (bench.folder / "events").touch()
+    place = {"path": str(path), "line": 1, "end_line": 1, "column": 0}
+    words = {"oracle": "race", "places": [place], "events": str(bench.folder / "events"), "inject": False, "budget": 1}
+    job.write_text(json.dumps({**words, "harness": False, "companion": gone.pid}), encoding="utf-8")
+    environment = {**os.environ, "THREADLINT_JOB": str(job)}
+    ended = subprocess.run(
+        [bench.python, str(INJECTED / "launch.py"), str(path)], env=environment, timeout=20, check=False
+    )
+    assert ended.returncode == -signal.SIGKILL

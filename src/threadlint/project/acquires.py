@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from threadlint.facts.model import Call, Const, If, Jump, Param, Ref, Root, Span, Value, With
+from threadlint.facts.model import Call, Const, If, Jump, Logic, Param, Ref, Root, Span, Value, With
 from threadlint.project.flow import decorated
 from threadlint.project.locks import Lock, Locks, Step
 from threadlint.project.substitution import substitute
@@ -68,7 +68,8 @@ class Acquires:
         node = step.node
         if isinstance(node, With):
             for item in node.items:
-                lock = self.locks.of(item.value, func)
+                # `with lock if safe else nullcontext():` takes it only sometimes
+                lock = self.locks.of(item.value, func) if not isinstance(item.value, Logic) else None
                 if lock is not None:
                     yield Acquire(lock, item.value, func, item.span)
         elif (

@@ -19,6 +19,7 @@ from threadlint.project.identity import Identity
 from threadlint.project.locks import Step
 from threadlint.project.meetings import Meetings
 from threadlint.project.things import ClassThing, Cls, Container, Func, FunctionThing, Object
+from threadlint.project.thread_keys import keyed_by_thread
 from threadlint.project.thread_roots import Spawn
 from threadlint.project.uses import Act, Use, Uses
 
@@ -62,6 +63,8 @@ class BreakableChecks:
             told: set[Span] = set()
             for check in (*self.checks.of(func), *self._snapshots(func)):
                 if check.act.span in told or self._locked(check):
+                    continue
+                if keyed_by_thread(self.uses.types, func, check.condition.key.strip("[]")):
                     continue
                 found = self._judge(check)
                 if found is not None:

@@ -85,7 +85,11 @@ class LockOrder:
         if acquire.lock.key in above and acquire.lock.reentrant:
             return
         for number, held in enumerate(holding):
-            if self._counts(held.lock) and (held.lexical or held.lock.key not in self.handed_over):
+            if (
+                self._counts(held.lock)
+                and isinstance(held.value, Ref)
+                and (held.lexical or held.lock.key not in self.handed_over)
+            ):
                 outer = frozenset(one.lock.key for one in holding[:number]) | above
                 yield Edge(held, acquire, func, span, outer - {held.lock.key, acquire.lock.key})
 

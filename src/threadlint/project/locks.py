@@ -8,7 +8,7 @@ from threadlint.facts.model import Const, Loop, Node, Ref, Root, Span, Value
 from threadlint.knowledge.stdlib import LOCKISH_NAMES, LOCKS, SAME_ON_ENTER, LockType
 from threadlint.project.linker import absolute
 from threadlint.project.things import Cls, Func, Object
-from threadlint.project.types import Types
+from threadlint.project.types import Types, argument
 
 ANY_LOCK = "*"
 """Key of the lock that a caller is said to hold, without saying which: it meets every other."""
@@ -120,7 +120,7 @@ class Locks:
         each = isinstance(value, Ref) and any(step.startswith("[") for step in value.path)
         each = each or any(number in self.types.links.looped[frame] for frame, number in origins)
         if kind.kind == "condition" and first.call is not None and first.frame is not None:
-            inner = self.of(first.call.argument(0, "lock"), first.frame)
+            inner = self._handed_in(value, func, first) or self.of(first.call.argument(0, "lock"), first.frame)
             if inner is not None:
                 return Lock(inner.key, text(value), kind, inner.reentrant, 1, each)
         permits = _permits(first) if kind.kind == "semaphore" else 1
@@ -131,6 +131,24 @@ class Locks:
         )
         reentrant = kind.reentrant and all(LOCKS[str(thing.type)].reentrant for thing in locks)
         return Lock(name, text(value), kind, reentrant, permits, each)
+
+    def _handed_in(self, value: Value, func: Func, made: Object) -> Lock | None:
+        """`self.filled = new_condition(self.lock)`: the lock that the caller gives to the function which makes the condition."""
+        inner = made.call.argument(0, "lock") if made.call is not None else None
+        frame = made.frame
+        if frame is None or frame is func or not isinstance(inner, Ref) or not isinstance(value, Ref) or not value.path:
+            return None
+        number = next((n for n, param in enumerate(frame.facts.params) if param.name == inner.name), None)
+        if number is None or inner.root != Root.VAR or inner.path or inner.owner != frame.facts.qualname:
+            return None
+        links = self.types.links
+        for where, access in links.attributes.get(value.path[-1], ()):
+            given = access.value
+            call = links.calls[where.id].get(_number(given)) if given is not None else None
+            if call is not None and any(thing.func is frame for thing in self.types.functions(call.callee, where)):
+                skip = 1 if self.types.self_name(frame) else 0
+                return self.of(argument(call, number - skip, inner.name), where)
+        return None
 
     def _made_for_others(self, made: Object) -> bool:
         """Whether the constructor call stands in a function that returns what it makes: each of its callers has a lock of its own."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from threadlint.config import Config
-from threadlint.facts.model import Call, FileFacts, Node, Ref, Root, Span, Value
+from threadlint.facts.model import Call, FileFacts, Node, Ref, Span, Value
 from threadlint.findings import Site
 from threadlint.project import linker
 from threadlint.project.accessors import Accessors
@@ -99,17 +99,18 @@ class Project:
         if found is None:
             things = self.types.of(call.callee, func)
             found = tuple(thing for thing in things if isinstance(thing, (FunctionThing, ClassThing)))
-            if len(found) > 1 and self._is_parameter(call.callee, func):
+            if len(found) > 1 and self._is_callback(call.callee, found):
                 # unsound: a callback that can be any of several functions is not followed, as callers would be mixed up
                 found = ()
             self._callees[key] = found
         return found
 
-    def _is_parameter(self, value: Value, func: Func) -> bool:
-        if not isinstance(value, Ref) or value.root != Root.VAR or value.path:
+    def _is_callback(self, callee: Value, found: tuple[FunctionThing | ClassThing, ...]) -> bool:
+        """Whether the callee is a variable or attribute that holds functions, not a method that several classes have."""
+        if not isinstance(callee, Ref):
             return False
-        owner = self.links.funcs.get(f"{func.module.name}:{value.owner}")
-        return owner is not None and any(param.name == value.name for param in owner.facts.params)
+        name = callee.path[-1] if callee.path else callee.name
+        return any(isinstance(thing, FunctionThing) and thing.func.facts.name != name for thing in found)
 
     def calls(self, func: Func, step: Step) -> tuple[tuple[FunctionThing | ClassThing, Call], ...]:
         """What the step calls in the project: by a call, or implicitly (context managers, subscripts, properties)."""

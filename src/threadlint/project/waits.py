@@ -8,16 +8,16 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from threadlint.facts.model import Call, Const, If, Loop, Ref, Root, Span, Value, With
-from threadlint.knowledge.stdlib import QUEUES
+from threadlint.knowledge.stdlib import POOLS, QUEUES
 from threadlint.project.acquires import Acquire, Acquires
 from threadlint.project.entry_locks import EntryLocks
 from threadlint.project.linker import Links
 from threadlint.project.locks import Locks, Step
 from threadlint.project.queues import Queues
-from threadlint.project.things import ClassThing, Func, FunctionThing, Object
+from threadlint.project.things import ClassThing, Cls, Func, FunctionThing, Object
 from threadlint.project.thread_roots import THREADS, Spawn
 from threadlint.project.values import refs
 
@@ -46,6 +46,8 @@ class Wait:
     needs: tuple[Need, ...]
     own: str = ""
     chain: tuple[tuple[Func, Span], ...] = ()
+    asked: frozenset[str] = frozenset()
+    """the attributes that conditions around the call ask for"""
 
 
 @dataclass(slots=True)
@@ -85,7 +87,15 @@ class Waits:
         for thing, node in self.calls(func, step):
             if isinstance(thing, FunctionThing) and not thing.func.facts.is_generator and not thing.func.facts.is_async:
                 for wait in self.of(thing.func, depth + 1):
-                    yield Wait(wait.what, wait.func, wait.span, wait.needs, wait.own, ((func, node.span), *wait.chain))
+                    yield Wait(
+                        wait.what,
+                        wait.func,
+                        wait.span,
+                        wait.needs,
+                        wait.own,
+                        ((func, node.span), *wait.chain),
+                        wait.asked,
+                    )
 
     def own(self, func: Func, step: Step) -> Iterator[Wait]:
         """The waits of the step itself."""
@@ -98,7 +108,7 @@ class Waits:
         elif isinstance(node, Call) and isinstance(node.callee, Ref) and node.callee.path:
             found = self._method(func, node, node.callee)
             if found is not None and found.needs and not self._asked(func, step, node.callee):
-                yield found
+                yield replace(found, asked=_flags(step))
 
     def _asked(self, func: Func, step: Step, callee: Ref) -> bool:
         """`while not queue.empty(): queue.get()`: with everybody under the lock the answer still holds."""
@@ -118,6 +128,8 @@ class Waits:
             return None
         shown = f"`{'.'.join((callee.name, *callee.path))}()`"
         objects = [thing for thing in self.locks.types.of(receiver, func) if isinstance(thing, Object)]
+        if name in ("join", "terminate") and any(thing.type in POOLS for thing in objects):
+            return Wait(shown, func, node.span, tuple(self._of_callbacks(objects)))
         if name in ("join", "result", "exception"):
             needs = [need for thing in objects for need in self._of_thread(thing)]
             if not needs and name == "join":
@@ -185,6 +197,44 @@ class Waits:
                     ):
                         yield self._to_the_end(spawn)
                         break
+
+    def _of_callbacks(self, pools: list[Object]) -> Iterator[Need]:
+        """`join()` and `terminate()` of a `multiprocessing` pool wait for the thread that runs the callbacks (`Pool._terminate_pool`, CPython 3.13)."""
+        made = {
+            (thing.frame.id, thing.call.id) for thing in pools if thing.frame is not None and thing.call is not None
+        }
+        for func in self.links.ordered():
+            for call in self.links.calls[func.id].values():
+                given = [value for key, value in call.keywords if key in ("callback", "error_callback")]
+                callee = call.callee
+                if (
+                    not given
+                    or not isinstance(callee, Ref)
+                    or not callee.path
+                    or not callee.path[-1].endswith("_async")
+                ):
+                    continue
+                receiver = Ref(callee.root, callee.name, callee.path[:-1], callee.owner)
+                owners = {
+                    (thing.frame.id, thing.call.id)
+                    for thing in self.locks.types.of(receiver, func)
+                    if isinstance(thing, Object) and thing.frame is not None and thing.call is not None
+                }
+                if owners & made:
+                    for target in (target for value in given for target in self._callables(value, func)):
+                        found = self.acquires.of(target)
+                        keys = frozenset(one.lock.key for one in found)
+                        yield Need(target, target.facts.span, f"`{target.name}` has to end first", keys, found)
+
+    def _callables(self, value: Value, func: Func) -> Iterator[Func]:
+        """The functions of the project that calling the value runs: functions, methods, and `__call__` of an object."""
+        for thing in self.locks.types.of(value, func):
+            if isinstance(thing, FunctionThing):
+                yield thing.func
+            elif isinstance(thing, Object) and isinstance(thing.type, Cls):
+                method = self.locks.types.method(thing.type, "__call__")
+                if method is not None:
+                    yield method
 
     def _of_queue(self, value: Ref, func: Func) -> Iterator[Need]:
         """`Queue.join()` ends when the consumers have marked every item."""
@@ -254,7 +304,7 @@ class Waits:
         )
 
 
-_METHODS = frozenset({"join", "result", "exception", "shutdown", "get", "put", "wait"})
+_METHODS = frozenset({"join", "terminate", "result", "exception", "shutdown", "get", "put", "wait"})
 
 
 def _limited(call: Call, name: str) -> bool:
@@ -268,3 +318,8 @@ def _limited(call: Call, name: str) -> bool:
     if name == "put":
         return call.keyword("timeout") is not None or len(call.args) > 1
     return bool(call.args) or call.keyword("timeout") is not None
+
+
+def _flags(step: Step) -> frozenset[str]:
+    tests = [node.test for node, _ in step.context if isinstance(node, If)]
+    return frozenset(ref.path[-1] for test in tests for ref in refs(test) if ref.path)

@@ -108,6 +108,7 @@ def job_of(trial: Trial, events: Path, options: Options, *, inject: bool) -> dic
         "events": str(events),
         "inject": inject,
         "harness": options.harness,
+        "companion": os.getpid(),
         "budget": min(options.pauses, options.timeout / 2),
     }
 

@@ -150,7 +150,7 @@ def _own(project: Project, handler: _Handler, acquire: Acquire) -> bool:
     value = acquire.value
     if handler.func.facts.name != "__del__" or cls is None or not isinstance(value, Ref) or value.root != Root.VAR:
         return False
-    family = [base.id for base in project.types.mro(cls) if isinstance(base, Cls)]
+    family = [base.id for base in (*project.types.mro(cls), *project.types.subclasses(cls)) if isinstance(base, Cls)]
     return len(value.path) == 1 and any(acquire.lock.key.startswith(f"{base}.") for base in family)
 
 

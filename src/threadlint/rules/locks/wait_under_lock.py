@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from threadlint.facts.model import Access, If, Kind
+from threadlint.facts.model import Access, Kind
 from threadlint.findings import Problem, Related, Severity
-from threadlint.project.locks import Held, Step
+from threadlint.project.locks import Held
 from threadlint.project.project import Project
 from threadlint.project.things import Func
-from threadlint.project.values import refs
 from threadlint.project.waits import Need, Wait
 from threadlint.rules.rule import rule
 
@@ -85,7 +84,7 @@ def wait_under_lock(project: Project) -> Iterator[Problem]:
 
     - Only waits without a timeout, and only where the other thread is seen to need the same lock: a wait that ends by itself is merely slow.
     - For `get()`, `Event.wait()` and `Condition.wait()` every `put()`, `set()` or `notify()` that is seen must hold the lock.
-    - A wait that depends on a flag which the other side sets under the lock is taken to be agreed between the two.
+    - A wait that depends on a flag which the other side sets under a lock is taken to be agreed between the two.
     - Locks of two objects of one class are taken to be the same lock.
     """
     seen: set[tuple[str, tuple[int, int, int, int], str]] = set()
@@ -102,7 +101,7 @@ def wait_under_lock(project: Project) -> Iterator[Problem]:
                 for held in holding:
                     need = _needed(project, held, wait)
                     key = (wait.func.id, wait.span, held.lock.key)
-                    if need is not None and key not in seen and not _agreed(project, step, need, held):
+                    if need is not None and key not in seen and not _agreed(project, wait, need):
                         seen.add(key)
                         yield _problem(project, func, held, wait, need)
 
@@ -114,21 +113,18 @@ def _needed(project: Project, held: Held, wait: Wait) -> Need | None:
     return next((need for need in wait.needs if held.lock.key in need.locks), None)
 
 
-def _agreed(project: Project, step: Step, need: Need, held: Held) -> bool:
-    """Whether the wait depends on a flag that the other side sets under the lock: `if self._will_exit: self._thread.join()`."""
-    asked = {
-        ref.path[-1]
-        for node, _ in step.context
-        if isinstance(node, If)
-        for ref in refs(node.test)
-        if ref.path
-    }
-    for func in (need.func, *(acquire.func for acquire in need.acquires)):
-        for other in project.steps(func) if asked else ():
-            node = other.node
-            if isinstance(node, Access) and node.kind == Kind.WRITE and node.ref.path[-1:] and node.ref.path[-1] in asked:
-                if any(one.lock.key == held.lock.key for one in other.held):
-                    return True
+def _agreed(project: Project, wait: Wait, need: Need) -> bool:
+    """Whether the wait depends on a flag that the other side sets under a lock: `if self._will_exit: self._thread.join()`."""
+    for func in (need.func, *(acquire.func for acquire in need.acquires)) if wait.asked else ():
+        for step in project.steps(func):
+            node = step.node
+            if (
+                step.held
+                and isinstance(node, Access)
+                and node.kind == Kind.WRITE
+                and wait.asked.intersection(node.ref.path[-1:])
+            ):
+                return True
     return False
 
 

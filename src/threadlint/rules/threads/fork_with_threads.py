@@ -40,8 +40,7 @@ def fork_with_threads(project: Project) -> Iterator[Problem]:
 
     threading.Thread(target=pump).start()
     if os.fork() == 0:  # expect: TL311
-        with lock:
-            print("the child")
+        print("the child gets the lock:", lock.acquire(timeout=3), flush=True)
         os._exit(0)
     ```
 
@@ -61,8 +60,7 @@ def fork_with_threads(project: Project) -> Iterator[Problem]:
 
 
     if os.fork() == 0:
-        with lock:
-            print("the child")
+        print("the child gets the lock:", lock.acquire(timeout=3), flush=True)
         os._exit(0)
     threading.Thread(target=pump).start()
     ```

@@ -22,7 +22,10 @@ class Place:
 
 @dataclass(frozen=True)
 class Job:
-    """One run. `inject` asks for a failure where none happens by itself; `budget` is the pause budget in seconds."""
+    """One run. `inject` asks for a failure where none happens by itself; `budget` is the pause budget in seconds.
+
+    `companion` is the process that started the run: when it has ended, so must this one.
+    """
 
     oracle: str
     places: tuple[Place, ...]
@@ -30,6 +33,7 @@ class Job:
     inject: bool
     budget: float
     harness: bool
+    companion: int
 
     @property
     def flagged(self) -> Place:
@@ -54,7 +58,7 @@ def read_job() -> Job | None:
         # The run is over and its folder gone; a process that outlived it runs undisturbed.
         return None
     places = tuple(Place(p["path"], p["line"], p["end_line"], p["column"]) for p in raw["places"])
-    return Job(raw["oracle"], places, raw["events"], raw["inject"], raw["budget"], raw["harness"])
+    return Job(raw["oracle"], places, raw["events"], raw["inject"], raw["budget"], raw["harness"], raw["companion"])
 
 
 def flagged_files() -> frozenset[str]:

@@ -16,7 +16,7 @@ from .events import Events
 from .feasible import free_threaded
 from .inject import arm_functions, insert_failure, insert_mark
 from .job import Place, read_job
-from .machine import die_with_parent
+from .machine import die_with_parent, end_now, is_gone
 from .pauses import Pauser
 from .registry import Registry
 from .rewrite import Split, choose, split_tree
@@ -42,6 +42,9 @@ class Engine:
         self.events = Events(job.events)
         self.events.send("hello", python=platform.python_version(), free_threaded=free_threaded())
         die_with_parent()
+        # It may have ended before the kernel was asked.
+        if is_gone(job.companion):
+            end_now()
         self.registry = Registry()
         self.hooks = waits.install(self.registry)
         self.splits: list[Split] = []
@@ -217,7 +220,7 @@ def widened(job: Job) -> Job:
             if node.lineno <= place.line <= node.end_lineno:
                 best = Place(place.path, node.lineno, max(node.end_lineno, place.end_line), place.column)
         places.append(best)
-    return type(job)(job.oracle, tuple(places), job.events, job.inject, job.budget, job.harness)
+    return type(job)(job.oracle, tuple(places), job.events, job.inject, job.budget, job.harness, job.companion)
 
 
 def failing(events: Events) -> Any:

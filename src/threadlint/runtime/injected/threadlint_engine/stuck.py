@@ -11,7 +11,7 @@ import os
 import signal
 from typing import TYPE_CHECKING, Any
 
-from .machine import parent_id
+from .machine import end_now, is_gone
 from .registry import Registry, ThreadState, Wait, monotonic, stack_of, user_frame
 
 if TYPE_CHECKING:
@@ -40,38 +40,43 @@ class Watch:
         """Seconds by which looks came late in all: time that the machine gave to others."""
         self.resolved: dict[str, str] = {}
         self.on_tick: list[Callable[[], None]] = []
-        self.hold: Callable[[], bool] = lambda: False
+        self.steady = 0
+        self.progress = -1
 
     def start(self) -> None:
         """Begin to look; `_thread` directly, so that nothing of the program counts this thread."""
         _thread.start_new_thread(self.run, ())
 
     def run(self) -> None:
-        """Look until told to stop, or until the parent is gone."""
+        """Look until the process ends; end it when the companion is gone, also after all has been told."""
         clock = _thread.allocate_lock()
         clock.acquire()
-        parent = parent_id()
-        steady, progress = 0, -1
-        while not self.stopped:
+        while True:
             clock.acquire(True, TICK)
+            if is_gone(self.job.companion):
+                end_now()
+            if self.stopped:
+                continue
             now = monotonic()
             self.late, self.last = self.late + max(now - self.last - 2 * TICK, 0.0), now
-            if parent_id() != parent:
-                os.kill(os.getpid(), signal.SIGKILL if hasattr(signal, "SIGKILL") else signal.SIGTERM)
             try:
-                for call in self.on_tick:
-                    call()
-                seen = self.registry.progress()
-                if self.everybody_waits() and seen == progress and not self.hold():
-                    steady += 1
-                    if steady >= STEADY:
-                        self.tell()
-                        return
-                else:
-                    steady, progress = 0, seen
+                self.look()
             except Exception:  # noqa: BLE001  # a watch that fails must be heard, not silent
+                self.stopped = True
                 self.events.error("watch")
-                return
+
+    def look(self) -> None:
+        """Look once; tell when everybody has waited without a change for several looks."""
+        for call in self.on_tick:
+            call()
+        seen = self.registry.progress()
+        if seen == self.progress and self.everybody_waits():
+            self.steady += 1
+            if self.steady >= STEADY:
+                self.stopped = True
+                self.tell()
+        else:
+            self.steady, self.progress = 0, seen
 
     def everybody_waits(self) -> bool:
         """Whether every thread is in a wait without end for something that is not there."""
