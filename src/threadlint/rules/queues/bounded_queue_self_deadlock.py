@@ -17,7 +17,7 @@ from threadlint.project.thread_roots import Spawn
 from threadlint.rules.rule import rule
 
 
-@rule("TL403", since="0.2", severity=Severity.ERROR)
+@rule("TL403", since="0.1", severity=Severity.ERROR)
 def bounded_queue_self_deadlock(project: Project) -> Iterator[Problem]:
     """A queue is filled, or joined, before anybody takes items from it, or is filled by the only ones who take items from it.
 

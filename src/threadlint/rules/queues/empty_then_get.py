@@ -15,7 +15,7 @@ from threadlint.project.things import Func
 from threadlint.rules.rule import rule
 
 
-@rule("TL402", since="0.2", severity=Severity.WARNING)
+@rule("TL402", since="0.1", severity=Severity.WARNING)
 def empty_then_get(project: Project) -> Iterator[Problem]:
     """The queue is asked whether it is empty, and then `get()` waits for an item that another consumer may have taken meanwhile.
 

@@ -19,7 +19,7 @@ from threadlint.rules.rule import rule
 _LEAVING = frozenset({"exit", "_exit", "abort", "kill", "execv", "execve"})
 
 
-@rule("TL405", since="0.2", severity=Severity.WARNING, confidence=Confidence.MEDIUM)
+@rule("TL405", since="0.1", severity=Severity.WARNING, confidence=Confidence.MEDIUM)
 def endless_worker(project: Project) -> Iterator[Problem]:
     """The worker takes items from a queue in a loop that has no way out, and the program waits for it at its end.
 

@@ -18,7 +18,7 @@ _PIPED = frozenset({"multiprocessing.Queue", "multiprocessing.JoinableQueue", "m
 _READING = frozenset({"read", "readline", "readlines", "communicate"})
 
 
-@rule("TL408", since="0.2", severity=Severity.ERROR)
+@rule("TL408", since="0.1", severity=Severity.ERROR)
 def join_before_drain(project: Project) -> Iterator[Problem]:
     """A process is waited for before what it sends is read; it cannot end until somebody reads.
 

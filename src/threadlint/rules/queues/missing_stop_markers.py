@@ -18,7 +18,7 @@ from threadlint.project.values import refs
 from threadlint.rules.rule import rule
 
 
-@rule("TL404", since="0.2", severity=Severity.WARNING)
+@rule("TL404", since="0.1", severity=Severity.WARNING)
 def missing_stop_markers(project: Project) -> Iterator[Problem]:
     """Several workers take items from the queue, and fewer stop markers are put into it, so some workers never end.
 

@@ -33,7 +33,7 @@ from threadlint.project.values import refs
 from threadlint.rules.rule import rule
 
 
-@rule("TL406", since="0.2", severity=Severity.WARNING)
+@rule("TL406", since="0.1", severity=Severity.WARNING)
 def stop_flag_behind_blocking_get(project: Project) -> Iterator[Problem]:
     """The loop looks at its stop flag only between two items, and while the queue is empty `get()` waits and nobody looks.
 

@@ -38,7 +38,7 @@ _SHUT_DOWN = frozenset({"queue.ShutDown", "asyncio.QueueShutDown"})
 _SINCE = (3, 13)
 
 
-@rule("TL407", since="0.2", severity=Severity.WARNING)
+@rule("TL407", since="0.1", severity=Severity.WARNING)
 def unavailable_queue_method(project: Project) -> Iterator[Problem]:
     """A method is called that this kind of queue does not have, or not in all versions of Python that the project supports.
 

@@ -19,7 +19,7 @@ _ALL_ARGUMENTS = frozenset({"args", "arguments", "params", "parameters", "arg", 
 _THREADS = frozenset({"threading.Thread", "multiprocessing.Process"})
 
 
-@rule("TL305", since="0.2", severity=Severity.ERROR)
+@rule("TL305", since="0.1", severity=Severity.ERROR)
 def bad_thread_arguments(project: Project) -> Iterator[Problem]:
     """The arguments of a thread are not a tuple, or the first positional argument of `Thread` is not `group`.
 

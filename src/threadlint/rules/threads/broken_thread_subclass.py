@@ -15,7 +15,7 @@ _HOME = frozenset({"threading", "multiprocessing"})
 """The modules of the library that define the bases: their own subclasses know them."""
 
 
-@rule("TL307", since="0.2", severity=Severity.ERROR)
+@rule("TL307", since="0.1", severity=Severity.ERROR)
 def broken_thread_subclass(project: Project) -> Iterator[Problem]:
     """A subclass of `Thread` does not call the constructor of its base, or overwrites one of the base's own attributes.
 

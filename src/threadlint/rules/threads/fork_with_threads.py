@@ -14,7 +14,7 @@ from threadlint.project.thread_roots import Spawn
 from threadlint.rules.rule import rule
 
 
-@rule("TL311", since="0.2", severity=Severity.WARNING, confidence=Confidence.MEDIUM)
+@rule("TL311", since="0.1", severity=Severity.WARNING, confidence=Confidence.MEDIUM)
 def fork_with_threads(project: Project) -> Iterator[Problem]:
     """The process forks while other threads run; a lock that one of them holds stays locked for ever in the child.
 

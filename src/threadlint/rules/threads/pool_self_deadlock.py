@@ -20,7 +20,7 @@ _SUBMITTING = frozenset(
 )
 
 
-@rule("TL303", since="0.2", severity=Severity.ERROR, oracle=Oracle.POOL_DEADLOCK)
+@rule("TL303", since="0.1", severity=Severity.ERROR, oracle=Oracle.POOL_DEADLOCK)
 def pool_self_deadlock(project: Project) -> Iterator[Problem]:
     """A task hands work to the pool that it runs in and waits for it; when all workers wait, nobody is left to do the work.
 

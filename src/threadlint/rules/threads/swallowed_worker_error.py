@@ -23,7 +23,7 @@ _TIDYING = frozenset(
 """Calls whose failure is dropped on purpose: cleaning up, or waiting for the next job."""
 
 
-@rule("TL310", since="0.2", severity=Severity.WARNING)
+@rule("TL310", since="0.1", severity=Severity.WARNING)
 def swallowed_worker_error(project: Project) -> Iterator[Problem]:
     """The worker drops every exception of its work, so a job that failed looks like one that succeeded.
 

@@ -16,7 +16,7 @@ _NOTHING = frozenset({"builtins.print", "time.sleep", "builtins.exec", "builtins
 """Functions of the library that return None."""
 
 
-@rule("TL304", since="0.2", severity=Severity.ERROR)
+@rule("TL304", since="0.1", severity=Severity.ERROR)
 def target_called_immediately(project: Project) -> Iterator[Problem]:
     """The function is called where it should only be named, so it runs in the current thread and the worker gets its result.
 

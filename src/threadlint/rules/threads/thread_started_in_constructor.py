@@ -27,7 +27,7 @@ _BARE = frozenset(
 """Bases that set no attributes of their own that a subclass would name."""
 
 
-@rule("TL308", since="0.2", severity=Severity.ERROR)
+@rule("TL308", since="0.1", severity=Severity.ERROR)
 def thread_started_in_constructor(project: Project) -> Iterator[Problem]:
     """`__init__` starts a thread before it has set an attribute that the thread uses.
 

@@ -25,7 +25,7 @@ _CONTAINER_SILENT = frozenset(
 )  # fmt: skip
 
 
-@rule("TL302", since="0.2", severity=Severity.ERROR, oracle=Oracle.SWALLOWED_ERROR)
+@rule("TL302", since="0.1", severity=Severity.ERROR, oracle=Oracle.SWALLOWED_ERROR)
 def unchecked_future(project: Project) -> Iterator[Problem]:
     """The future is kept, and perhaps waited for, but `result()` is never asked, so an exception in the task is never seen.
 

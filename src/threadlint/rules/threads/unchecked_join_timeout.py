@@ -35,7 +35,7 @@ _HARMLESS = frozenset({"name", "daemon", "ident", "native_id", "pid", "exitcode"
 _ASKING = frozenset({"is_alive", "isAlive"})
 
 
-@rule("TL309", since="0.2", severity=Severity.INFO, confidence=Confidence.LOW, default=False)
+@rule("TL309", since="0.1", severity=Severity.INFO, confidence=Confidence.LOW, default=False)
 def unchecked_join_timeout(project: Project) -> Iterator[Problem]:
     """`join()` with a timeout returns None whether or not the thread ended, and what follows takes for granted that it did.
 

@@ -17,7 +17,7 @@ _IDLE = frozenset({"setDaemon", "setName", "getName", "is_alive", "isAlive", "is
 """Methods of a thread that do not start it."""
 
 
-@rule("TL306", since="0.2", severity=Severity.ERROR)
+@rule("TL306", since="0.1", severity=Severity.ERROR)
 def unstarted_thread(project: Project) -> Iterator[Problem]:
     """The thread or process is made and never started, or its `run()` is called, which does the work in the current thread.
 
