@@ -157,7 +157,7 @@ def _finding(rule: Rule, problem: Problem) -> Finding:
         url=rule.url,
         related=problem.related,
         builds=problem.builds,
-        oracle=rule.oracle,
+        oracle=rule.oracle if problem.provable else None,
         partners=problem.partners,
         why=problem.why,
     )

@@ -90,6 +90,8 @@ class Problem:
     builds: Builds = Builds.EVERY
     partners: tuple[Site, ...] = ()
     why: tuple[Related, ...] = ()
+    provable: bool = True
+    """whether the rule's oracle can judge this form of the mistake"""
 
 
 @dataclass(frozen=True, slots=True)

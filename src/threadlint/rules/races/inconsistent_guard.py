@@ -132,6 +132,7 @@ def _problem(project: Project, guard: Guard, one: GuardedUse) -> Problem:
         tuple(related),
         builds=Builds.EVERY if window else Builds.FREE_THREADED,
         partners=(site, *(other.site for other in related[:1])),
+        provable=use.act is Act.UPDATE,
     )
 
 

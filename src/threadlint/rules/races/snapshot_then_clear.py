@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from threadlint.findings import Confidence, Oracle, Problem, Related, Severity
+from threadlint.findings import Confidence, Problem, Related, Severity
 from threadlint.project.guards import default_binding
 from threadlint.project.locks import text
 from threadlint.project.project import Project
@@ -29,7 +29,7 @@ _FINAL = (
 )
 
 
-@rule("TL107", since="0.1", severity=Severity.ERROR, confidence=Confidence.MEDIUM, oracle=Oracle.LOST_UPDATE)
+@rule("TL107", since="0.1", severity=Severity.ERROR, confidence=Confidence.MEDIUM)
 def snapshot_then_clear(project: Project) -> Iterator[Problem]:
     """A container is copied and then emptied; items that are added between the two are lost.
 
