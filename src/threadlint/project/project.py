@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from threadlint.config import Config
-from threadlint.facts.model import Call, FileFacts, Node, Ref, Span, Value
+from threadlint.facts.model import Call, FileFacts, Node, Ref, Span, Value, With
 from threadlint.findings import Site
 from threadlint.project import linker
 from threadlint.project.accessors import Accessors
@@ -299,6 +299,21 @@ class Project:
                     if lock is not None:
                         (taken if call.callee.path[-1] == "acquire" else released).add(lock.key)
             found |= released - taken
+        return frozenset(found)
+
+    @cached_property
+    def let_go(self) -> frozenset[str]:
+        """Keys of the locks that something lets go: a `release()` or the end of a `with`. A lock that nobody lets go only measures time."""
+        found: set[str] = set()
+        for func in self.functions:
+            for step in self.steps(func):
+                node = step.node
+                values: tuple[Value, ...] = ()
+                if isinstance(node, With):
+                    values = tuple(item.value for item in node.items)
+                elif isinstance(node, Call) and isinstance(node.callee, Ref) and node.callee.path[-1:] == ("release",):
+                    values = (Ref(node.callee.root, node.callee.name, node.callee.path[:-1], node.callee.owner),)
+                found |= {lock.key for value in values if (lock := self.locks.of(value, func)) is not None}
         return frozenset(found)
 
     @cached_property

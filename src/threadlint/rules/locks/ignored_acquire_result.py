@@ -73,12 +73,15 @@ def ignored_acquire_result(project: Project) -> Iterator[Problem]:
     - A try that is followed by `release()` at once only makes sure that the lock is free, and is left alone.
     - A lock that other functions release without having acquired it is a signal: waiting for it with a timeout is not reported.
     - Semaphores are reported where the same function releases them; elsewhere taking a permit without looking is a way to drain them.
+    - A lock that nothing ever lets go is a clock (`acquire(timeout=...)` as a sleep), and is left alone.
     - An answer that is kept in a name other than `_` is taken to be looked at.
     """
     for func in project.functions:
         calls = sorted(lock_calls(project.locks, func), key=lambda one: one.call.id)
         for one in calls:
-            if one.method == "acquire" and only_tries(one.call) and _ignored(project, func, one.call):
+            if one.method != "acquire" or one.lock.key not in project.let_go:
+                continue
+            if only_tries(one.call) and _ignored(project, func, one.call):
                 yield from _problem(project, func, one, calls)
 
 

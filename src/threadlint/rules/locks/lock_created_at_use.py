@@ -94,7 +94,8 @@ def _local(project: Project) -> Iterator[Problem]:
         if first is None or any(call is None or _borrows(project, func, call) for call in calls):
             continue
         used = _only_acquired(project, func, name)
-        if used is not None:
+        lock = project.locks.of(Ref(Root.VAR, name, (), func.facts.qualname), func)
+        if used is not None and lock is not None and lock.key in project.let_go:
             created = Related(project.site(func, first.span), "it is created here, anew for each call")
             yield Problem(
                 project.site(func, used),
