@@ -160,9 +160,17 @@ class Sharing:
             or entry is spawn.func
             or not entry.facts.cls
             or entry.facts.name.startswith("_")
+            or not self._is_kept(spawn)
         ):
             return False
         return touch.location.owner.kind in ("self", "part") and self.types.owner(entry) is self.types.owner(spawn.func)
+
+    def _is_kept(self, spawn: Spawn) -> bool:
+        """Whether the object keeps the thread, and so lives on beside it; a method that runs a thread for itself is busy meanwhile."""
+        if spawn.kind in ("executor", "pool", "framework"):
+            return True
+        nodes = (step.node for step in self.steps(spawn.func))
+        return any(type(node) is Access and bool(node.ref.path) and node.value == spawn.call.result for node in nodes)
 
     def _overlap(self, one: Spawn, other: Spawn) -> bool:
         """Whether threads of two places can run at once: unless one function starts the second after it has joined the first."""
