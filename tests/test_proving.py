@@ -74,3 +74,13 @@ def test_the_plugin_does_nothing_unless_asked(suite):
     done = run("-m", "pytest", "-q", "-p", "threadlint.pytest_plugin", folder=suite)
     assert "TL101" not in done.stdout
     assert done.returncode == 0
+
+
+def test_the_user_s_own_run_is_never_patched(suite):
+    """Only the runs of the trials are: locks that exist already could not be watched."""
+    (suite / "test_locks.py").write_text(
+        "import threading\n\n\ndef test_locks_are_real():\n    assert type(threading.Lock()).__module__ == '_thread'\n"
+    )
+    done = run("-m", "pytest", "-q", "-p", "threadlint.pytest_plugin", "--threadlint-confirm", folder=suite)
+    assert "2 passed" in done.stdout
+    assert "1 confirmed" in done.stdout
