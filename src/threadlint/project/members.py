@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 def instance_attribute(types: Types, cls: Cls, step: str) -> Iterator[Thing]:
     """What `x.step` can be for an instance `x` of the class or of a subclass."""
     methods = [method for method in (types.method(cls, step),) if method is not None]
-    methods += [m for sub in types.subclasses(cls) if (m := types.links.methods.get(sub.id, {}).get(step)) is not None]
+    overrides = [m for sub in types.subclasses(cls) if (m := types.links.methods.get(sub.id, {}).get(step)) is not None]
+    # unsound: with several overrides the receiver can be any of several subclasses, and following them all mixes siblings up
+    methods += overrides if len(overrides) == 1 or not methods else []
     for method in methods:
         if any(
             isinstance(d, Ref) and (d.name.rpartition(".")[2] in ("property", "cached_property") or "setter" in d.path)
