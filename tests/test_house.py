@@ -33,6 +33,8 @@ ROOMS = (
     "runtime",
     "proving",
 )
+FLOORS = ("names", "locks", "bodies", "roots", "queues", "races", "deadlocks")
+"""The folders of `project`, each of which may import those before it."""
 DOORS = {"flake8_plugin", "pytest_plugin", "cli", "__main__"}
 """Rooms that may import every other; nothing imports them but each other."""
 INJECTED = SOURCE / "runtime" / "injected"
@@ -80,6 +82,17 @@ def test_imports_point_down(path):
         f"{shown(path)}:{line}: {name}"
         for line, name in imports(path)
         if re.match(r"threadlint\.", name) and name.split(".")[1] not in {*allowed, "__version__"}
+    ]
+    assert wrong == []
+
+
+@pytest.mark.parametrize("path", sorted((SOURCE / "project").glob("*/*.py")), ids=shown)
+def test_floors_of_the_project_import_down(path):
+    allowed = FLOORS[: FLOORS.index(path.parent.name) + 1]
+    wrong = [
+        f"{shown(path)}:{line}: {name}"
+        for line, name in imports(path)
+        if name.startswith("threadlint.project.") and name.split(".")[2] not in allowed
     ]
     assert wrong == []
 

@@ -51,6 +51,11 @@ class Ref(_Fact, frozen=True, array_like=True, tag="r", gc=False):
     path: tuple[str, ...] = ()
     owner: str = ""
 
+    @property
+    def receiver(self) -> Ref:
+        """The name without its last attribute or element: what a method is called on."""
+        return Ref(self.root, self.name, self.path[:-1], self.owner)
+
 
 class Const(_Fact, frozen=True, array_like=True, tag="c", gc=False):
     """A literal: None, a bool, a number, a string (others are `Derived`)."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from threadlint.facts.model import Access, Const, Ref
-from threadlint.project.lifetimes import receiver_of
-from threadlint.project.things import Cls, Func, Object
-from threadlint.project.thread_roots import Spawn
+from threadlint.project.bodies.lifetimes import receiver_of
+from threadlint.project.names.things import Cls, Func, Object
+from threadlint.project.roots.thread_roots import Spawn
 
 if TYPE_CHECKING:
     from threadlint.project.project import Project
@@ -34,7 +34,7 @@ def _set_later(project: Project, spawn: Spawn) -> bool:
     """`t.daemon = True`, `t.setDaemon(True)`."""
     for func, access in project.links.attributes.get("daemon", ()):
         if access.value not in (Const(value=False), Const(None)) and _is_made_by(
-            project, Ref(access.ref.root, access.ref.name, access.ref.path[:-1], access.ref.owner), func, spawn
+            project, access.ref.receiver, func, spawn
         ):
             return True
     return any(

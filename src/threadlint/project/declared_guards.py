@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from threadlint.facts.model import Access, Call, Kind, Node, Ref, Root, Span
-from threadlint.project.entry_locks import OWNED_METHODS
-from threadlint.project.linker import absolute
-from threadlint.project.locks import ANY_LOCK, Step, text
-from threadlint.project.things import ClassThing, Cls, Func, Module, Object
+from threadlint.project.locks.entry_locks import OWNED_METHODS
+from threadlint.project.locks.locks import ANY_LOCK, Step, text
+from threadlint.project.names.linker import absolute
+from threadlint.project.names.things import ClassThing, Cls, Func, Module, Object
 
 if TYPE_CHECKING:
     from threadlint.project.project import Project

@@ -12,43 +12,43 @@ from functools import cached_property
 from threadlint.config import Config
 from threadlint.facts.model import Call, FileFacts, Node, Ref, Span, Value, With
 from threadlint.findings import Site
-from threadlint.project import linker
-from threadlint.project.accessors import Accessors
-from threadlint.project.acquires import Acquires
-from threadlint.project.breakable_checks import BreakableChecks, Broken
-from threadlint.project.call_graph import NamedCalls
-from threadlint.project.checks import Checks
-from threadlint.project.confinement import Confinement
-from threadlint.project.consumers import Consumers
-from threadlint.project.contexts import Contexts, reach
-from threadlint.project.entry_locks import EntryLocks, entry_locks
-from threadlint.project.expectations import Expectations
-from threadlint.project.flow import Flow
-from threadlint.project.framework_roots import FrameworkRoots
-from threadlint.project.guards import Guard, Guards
-from threadlint.project.identity import Identity
-from threadlint.project.implicit import implicit_calls
-from threadlint.project.late_binding import LateBinding
-from threadlint.project.laziness import Laziness
-from threadlint.project.lifetimes import Lifetimes
-from threadlint.project.linker import Links
-from threadlint.project.lock_order import LockOrder
-from threadlint.project.locks import Locks, Step
-from threadlint.project.meetings import Meetings
-from threadlint.project.overlap import Overlap
-from threadlint.project.ownership import Ownership
-from threadlint.project.pools import Pools
-from threadlint.project.processes import ProcessSpawn, processes
-from threadlint.project.queues import Queues
-from threadlint.project.registries import Registries
-from threadlint.project.sharing import Sharing
-from threadlint.project.snapshots import Snapshots
-from threadlint.project.things import ClassThing, Func, FunctionThing, Module
-from threadlint.project.thread_classes import ThreadClasses
-from threadlint.project.thread_roots import Spawn, ThreadRoots
-from threadlint.project.types import Types
-from threadlint.project.uses import Uses
-from threadlint.project.waits import Waits
+from threadlint.project.bodies.checks import Checks
+from threadlint.project.bodies.late_binding import LateBinding
+from threadlint.project.bodies.laziness import Laziness
+from threadlint.project.bodies.lifetimes import Lifetimes
+from threadlint.project.bodies.registries import Registries
+from threadlint.project.bodies.snapshots import Snapshots
+from threadlint.project.bodies.uses import Uses
+from threadlint.project.deadlocks.lock_order import LockOrder
+from threadlint.project.deadlocks.waits import Waits
+from threadlint.project.locks.accessors import Accessors
+from threadlint.project.locks.acquires import Acquires
+from threadlint.project.locks.entry_locks import EntryLocks, entry_locks
+from threadlint.project.locks.flow import Flow
+from threadlint.project.locks.locks import Locks, Step
+from threadlint.project.names import linker
+from threadlint.project.names.call_graph import NamedCalls
+from threadlint.project.names.identity import Identity
+from threadlint.project.names.implicit import implicit_calls
+from threadlint.project.names.linker import Links
+from threadlint.project.names.things import ClassThing, Func, FunctionThing, Module
+from threadlint.project.names.types import Types
+from threadlint.project.queues.consumers import Consumers
+from threadlint.project.queues.queues import Queues
+from threadlint.project.races.breakable_checks import BreakableChecks, Broken
+from threadlint.project.races.expectations import Expectations
+from threadlint.project.races.guards import Guard, Guards
+from threadlint.project.races.meetings import Meetings
+from threadlint.project.races.sharing import Sharing
+from threadlint.project.roots.confinement import Confinement
+from threadlint.project.roots.contexts import Contexts, reach
+from threadlint.project.roots.framework_roots import FrameworkRoots
+from threadlint.project.roots.overlap import Overlap
+from threadlint.project.roots.ownership import Ownership
+from threadlint.project.roots.pools import Pools
+from threadlint.project.roots.processes import ProcessSpawn, processes
+from threadlint.project.roots.thread_classes import ThreadClasses
+from threadlint.project.roots.thread_roots import Spawn, ThreadRoots
 
 
 @dataclass(slots=False)
@@ -293,9 +293,7 @@ class Project:
             released: set[str] = set()
             for call in self.links.calls[func.id].values():
                 if isinstance(call.callee, Ref) and call.callee.path[-1:] in (("release",), ("acquire",)):
-                    lock = self.locks.of(
-                        Ref(call.callee.root, call.callee.name, call.callee.path[:-1], call.callee.owner), func
-                    )
+                    lock = self.locks.of(call.callee.receiver, func)
                     if lock is not None:
                         (taken if call.callee.path[-1] == "acquire" else released).add(lock.key)
             found |= released - taken
@@ -312,7 +310,7 @@ class Project:
                 if isinstance(node, With):
                     values = tuple(item.value for item in node.items)
                 elif isinstance(node, Call) and isinstance(node.callee, Ref) and node.callee.path[-1:] == ("release",):
-                    values = (Ref(node.callee.root, node.callee.name, node.callee.path[:-1], node.callee.owner),)
+                    values = (node.callee.receiver,)
                 found |= {lock.key for value in values if (lock := self.locks.of(value, func)) is not None}
         return frozenset(found)
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from threadlint.findings import Related
 
 if TYPE_CHECKING:
-    from threadlint.project.contexts import Context
+    from threadlint.project.names.things import Func
     from threadlint.project.project import Project
-    from threadlint.project.things import Func
+    from threadlint.project.roots.contexts import Context
 
 
 def route(project: Project, context: Context, *, main: bool = False) -> Iterator[Related]:

@@ -123,7 +123,7 @@ def _receiver_flow(walk: Walk, callee: Value, args: list[Value], node: cst.Call)
     """What the receiver of a method call puts into the result: `d.get(k)` reads the element `d[k]`, `x.strip()` the value of `x`."""
     if type(callee) is not Ref or not callee.path:
         return ()
-    receiver = Ref(callee.root, callee.name, callee.path[:-1], callee.owner)
+    receiver = callee.receiver
     time = walk.frame.switched - 1
     if callee.path[-1] == "get" and args and node.args:
         return (

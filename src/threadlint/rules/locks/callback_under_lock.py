@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 from threadlint.facts.model import Call, Ref, Root
 from threadlint.findings import Confidence, Problem, Related, Severity
-from threadlint.project.locks import Held, Step, text
+from threadlint.project.locks.locks import Held, Step, text
+from threadlint.project.names.things import External, Func, FunctionThing
 from threadlint.project.project import Project
-from threadlint.project.things import External, Func, FunctionThing
 from threadlint.rules.rule import rule
 
 _NAMES = ("callback", "listener", "subscriber", "handler", "hook", "observer")

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 from threadlint.facts.model import Access, Call, Root
 from threadlint.findings import Problem, Related, Severity
-from threadlint.project.lock_calls import LockCall, lock_calls, only_tries
+from threadlint.project.locks.lock_calls import LockCall, lock_calls, only_tries
+from threadlint.project.names.things import Func
 from threadlint.project.project import Project
-from threadlint.project.things import Func
 from threadlint.rules.rule import rule
 
 

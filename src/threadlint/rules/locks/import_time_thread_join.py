@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 from threadlint.facts.model import Call, Compare, If, Ref, Root, Span, Value
 from threadlint.findings import Confidence, Problem, Related, Severity
-from threadlint.project.linker import from_relative
-from threadlint.project.lock_calls import node_refs
+from threadlint.project.locks.lock_calls import node_refs
+from threadlint.project.names.linker import from_relative
+from threadlint.project.names.things import Func, FunctionThing, Module
+from threadlint.project.names.values import refs
 from threadlint.project.project import Project
-from threadlint.project.things import Func, FunctionThing, Module
-from threadlint.project.thread_roots import Spawn
-from threadlint.project.values import refs
+from threadlint.project.roots.thread_roots import Spawn
 from threadlint.rules.rule import rule
 
 _DEEPEST = 4

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 from threadlint.facts.model import Access, Call, Kind, Ref, Root, With
 from threadlint.findings import Problem, Related, Severity
-from threadlint.project.lock_calls import METHODS, new_lock, node_refs
-from threadlint.project.locks import text
+from threadlint.project.locks.lock_calls import METHODS, new_lock, node_refs
+from threadlint.project.locks.locks import text
+from threadlint.project.names.things import Func
 from threadlint.project.project import Project
-from threadlint.project.things import Func
 from threadlint.rules.rule import rule
 
 

@@ -7,10 +7,10 @@ from pathlib import PurePath
 
 from threadlint.facts.model import Access, Assert, Kind, Logic, With, WithItem
 from threadlint.findings import Problem, Severity
-from threadlint.project.lock_calls import called, node_refs, parts, without_last
-from threadlint.project.locks import text
+from threadlint.project.locks.lock_calls import called, node_refs, parts
+from threadlint.project.locks.locks import text
+from threadlint.project.names.things import Func
 from threadlint.project.project import Project
-from threadlint.project.things import Func
 from threadlint.rules.rule import rule
 
 
@@ -120,7 +120,7 @@ def _assert(project: Project, func: Func, node: Assert) -> Iterator[Problem]:
 
 
 def _not_called(project: Project, func: Func, node: Access) -> Iterator[Problem]:
-    lock = project.locks.of(without_last(node.ref), func)
+    lock = project.locks.of(node.ref.receiver, func)
     if lock is None or not lock.known:
         return
     uses = sum(ref == node.ref for step in project.steps(func) for ref in node_refs(step.node))

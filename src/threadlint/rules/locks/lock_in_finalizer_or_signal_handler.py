@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from threadlint.facts.model import Call, Ref, Root, Span
 from threadlint.findings import Problem, Related, Severity
-from threadlint.project.acquires import Acquire
-from threadlint.project.locks import text
+from threadlint.project.locks.acquires import Acquire
+from threadlint.project.locks.locks import text
+from threadlint.project.names.things import Cls, External, Func, Object
 from threadlint.project.project import Project
-from threadlint.project.things import Cls, External, Func, Object
 from threadlint.rules.rule import rule
 
 _CALLBACKS = {"weakref.finalize": 1, "weakref.ref": 1, "weakref.proxy": 1, "signal.signal": 1, "gc.callbacks.append": 0}
@@ -192,7 +192,7 @@ def _queue_call(project: Project, handler: _Handler) -> tuple[Call, str] | None:
             continue
         if own and (callee.root, callee.name) == (Root.VAR, own) and len(callee.path) == 2:
             continue
-        receiver = Ref(callee.root, callee.name, callee.path[:-1], callee.owner)
+        receiver = callee.receiver
         for thing in project.types.of(receiver, handler.func):
             if isinstance(thing, Object) and thing.type in _QUEUES:
                 return call, text(callee)

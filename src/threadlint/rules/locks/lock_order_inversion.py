@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from threadlint.findings import Confidence, Oracle, Problem, Related, Severity, Site
-from threadlint.project.lock_order import Edge
-from threadlint.project.locks import text
+from threadlint.project.deadlocks.lock_order import Edge
+from threadlint.project.locks.locks import text
 from threadlint.project.project import Project
 from threadlint.rules.rule import rule
 

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 from threadlint.facts.model import Call, Many, With
 from threadlint.findings import Oracle, Problem, Related, Severity
-from threadlint.project.acquires import Acquire
-from threadlint.project.locks import Held, Step
+from threadlint.project.locks.acquires import Acquire
+from threadlint.project.locks.locks import Held, Step
+from threadlint.project.names.things import Func
 from threadlint.project.project import Project
-from threadlint.project.things import Func
 from threadlint.rules.rule import rule
 
 

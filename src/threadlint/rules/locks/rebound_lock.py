@@ -7,12 +7,12 @@ from collections.abc import Iterator
 
 from threadlint.facts.model import Access, Call, If, Kind, Ref, Root, With
 from threadlint.findings import Confidence, Problem, Related, Severity
-from threadlint.project.entry_locks import OWNED_METHODS
-from threadlint.project.lock_calls import new_lock, without_last
-from threadlint.project.locks import Step, text
+from threadlint.project.locks.entry_locks import OWNED_METHODS
+from threadlint.project.locks.lock_calls import new_lock
+from threadlint.project.locks.locks import Step, text
+from threadlint.project.names.things import Func
+from threadlint.project.names.values import mentions
 from threadlint.project.project import Project
-from threadlint.project.things import Func
-from threadlint.project.values import mentions
 from threadlint.rules.rule import rule
 
 _SETS_UP = re.compile(
@@ -153,7 +153,7 @@ def _used(project: Project, func: Func, ref: Ref) -> tuple[Func, tuple[int, int,
             node = step.node
             named = [item.value for item in node.items] if isinstance(node, With) else []
             if isinstance(node, Call) and isinstance(node.callee, Ref) and node.callee.path[-1:] == ("acquire",):
-                named = [without_last(node.callee)]
+                named = [node.callee.receiver]
             for value in named:
                 if (
                     isinstance(value, Ref)

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 from threadlint.facts.model import Call, Const
 from threadlint.findings import Problem, Related, Severity
-from threadlint.project.locks import Held
+from threadlint.project.locks.locks import Held
+from threadlint.project.names.things import External, Func
 from threadlint.project.project import Project
-from threadlint.project.things import External, Func
 from threadlint.rules.rule import rule
 
 

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 from threadlint.facts.model import Access, Compare, Kind, Node, Ref, Root, Value, With
 from threadlint.findings import Oracle, Problem, Related, Severity
-from threadlint.project.acquires import Acquire
-from threadlint.project.lock_calls import node_refs, parts, values, without_last
-from threadlint.project.locks import Held, Step, text
+from threadlint.project.locks.acquires import Acquire
+from threadlint.project.locks.lock_calls import node_refs, parts, values
+from threadlint.project.locks.locks import Held, Step, text
+from threadlint.project.names.things import Cls, Func, Object
+from threadlint.project.names.values import refs
 from threadlint.project.project import Project
-from threadlint.project.things import Cls, Func, Object
-from threadlint.project.values import refs
 from threadlint.rules.rule import rule
 
 _ORDERING = frozenset({"sorted", "min", "max", "sort", "id", "hash"})
@@ -141,7 +141,7 @@ def _elements(project: Project, func: Func, first: Ref, second: Ref) -> bool:
     """`locks[i]` and `locks[j]` of one container, directly or by local names."""
     one, other = (_home(project, func, ref) for ref in (first, second))
     return (
-        without_last(one) == without_last(other)
+        one.receiver == other.receiver
         and one != other
         and all(ref.path and ref.path[-1].startswith("[") and not ref.path[-1][1:-1].isdigit() for ref in (one, other))
     )
@@ -155,7 +155,7 @@ def _same_class(project: Project, func: Func, first: Ref, second: Ref) -> bool:
     kinds = [
         {
             thing.type.id
-            for thing in project.types.of(without_last(ref), func)
+            for thing in project.types.of(ref.receiver, func)
             if isinstance(thing, Object) and isinstance(thing.type, Cls)
         }
         for ref in (first, second)

@@ -24,10 +24,10 @@ from threadlint.facts.model import (
 )
 from threadlint.findings import Confidence, Oracle, Problem, Related, Severity
 from threadlint.knowledge.quiet import QUIET
-from threadlint.project.lock_calls import LockCall, called, lock_calls
-from threadlint.project.paths import Outcome, Paths, catches_all, suppresses_all
+from threadlint.project.bodies.paths import Outcome, Paths, catches_all, suppresses_all
+from threadlint.project.locks.lock_calls import LockCall, called, lock_calls
+from threadlint.project.names.things import Func
 from threadlint.project.project import Project
-from threadlint.project.things import Func
 from threadlint.rules.rule import rule
 
 _FREE, _ASKED, _HELD = "free", "asked", "held"

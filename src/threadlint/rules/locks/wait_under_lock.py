@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 from threadlint.facts.model import Access, Kind
 from threadlint.findings import Problem, Related, Severity
-from threadlint.project.locks import Held
+from threadlint.project.deadlocks.waits import Need, Wait
+from threadlint.project.locks.locks import Held
+from threadlint.project.names.things import Func
 from threadlint.project.project import Project
-from threadlint.project.things import Func
-from threadlint.project.waits import Need, Wait
 from threadlint.rules.rule import rule
 
 

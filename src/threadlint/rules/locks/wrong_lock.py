@@ -7,12 +7,12 @@ from collections.abc import Iterator
 
 from threadlint.facts.model import Access, Kind, Ref, Root
 from threadlint.findings import Confidence, Oracle, Problem, Related, Severity
-from threadlint.project.entry_locks import guard_keys
-from threadlint.project.guards import default_binding
-from threadlint.project.locks import ANY_LOCK, Held, Step
+from threadlint.project.locks.entry_locks import guard_keys
+from threadlint.project.locks.locks import ANY_LOCK, Held, Step
+from threadlint.project.names.things import ClassThing, Cls, Func
 from threadlint.project.project import Project
-from threadlint.project.sharing import Location
-from threadlint.project.things import ClassThing, Cls, Func
+from threadlint.project.races.guards import default_binding
+from threadlint.project.races.sharing import Location
 from threadlint.rules.rule import rule
 
 _Write = tuple[Func, Step, Access, Location, frozenset[str]]

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 from threadlint.facts.model import Ref, Suspend, Value
 from threadlint.findings import Problem, Related, Severity
-from threadlint.project.lock_calls import node_refs
-from threadlint.project.locks import Held
+from threadlint.project.locks.lock_calls import node_refs
+from threadlint.project.locks.locks import Held
+from threadlint.project.names.things import Func
 from threadlint.project.project import Project
-from threadlint.project.things import Func
 from threadlint.rules.rule import rule
 
 _PLAIN_DECORATORS = frozenset(

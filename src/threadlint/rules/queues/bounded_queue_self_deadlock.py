@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from threadlint.facts.model import Call, Loop
 from threadlint.findings import Problem, Related, Severity
 from threadlint.knowledge.stdlib import QUEUES
-from threadlint.project.consumers import GETTING, waits_for_ever
-from threadlint.project.counts import number, total
-from threadlint.project.locks import Step, text
+from threadlint.project.locks.locks import Step, text
+from threadlint.project.names.counts import number, total
+from threadlint.project.names.things import Func
 from threadlint.project.project import Project
-from threadlint.project.queues import Origin, Use
-from threadlint.project.things import Func
-from threadlint.project.thread_roots import Spawn
+from threadlint.project.queues.consumers import GETTING, waits_for_ever
+from threadlint.project.queues.queues import Origin, Use
+from threadlint.project.roots.thread_roots import Spawn
 from threadlint.rules.rule import rule
 
 

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from threadlint.facts.model import Call, Const, Jump, Loop, Node, Ref, Try, With, walk
 from threadlint.findings import Confidence, Problem, Related, Severity
 from threadlint.knowledge.stdlib import QUEUES
-from threadlint.project.consumers import waits_for_ever
 from threadlint.project.daemons import ends_with_program
-from threadlint.project.locks import Step, text
+from threadlint.project.locks.locks import Step, text
+from threadlint.project.names.things import Func
 from threadlint.project.project import Project
-from threadlint.project.queues import Use
-from threadlint.project.things import Func
-from threadlint.project.thread_roots import Spawn
+from threadlint.project.queues.consumers import waits_for_ever
+from threadlint.project.queues.queues import Use
+from threadlint.project.roots.thread_roots import Spawn
 from threadlint.rules.rule import rule
 
 _LEAVING = frozenset({"exit", "_exit", "abort", "kill", "execv", "execve"})

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 from threadlint.facts.model import Access, Call, Const, Ref, Value
 from threadlint.findings import Problem, Related, Severity
-from threadlint.project.lifetimes import Life, receiver_of
-from threadlint.project.locks import text
-from threadlint.project.processes import ProcessSpawn
+from threadlint.project.bodies.lifetimes import Life, receiver_of
+from threadlint.project.locks.locks import text
+from threadlint.project.names.things import External, Func
 from threadlint.project.project import Project
-from threadlint.project.queues import Origin, Use
-from threadlint.project.things import External, Func
+from threadlint.project.queues.queues import Origin, Use
+from threadlint.project.roots.processes import ProcessSpawn
 from threadlint.rules.rule import rule
 
 _PIPED = frozenset({"multiprocessing.Queue", "multiprocessing.JoinableQueue", "multiprocessing.SimpleQueue"})
@@ -177,4 +177,4 @@ def _last(value: Value) -> str:
 
 
 def _without(ref: Ref) -> Ref:
-    return Ref(ref.root, ref.name, ref.path[:-1], ref.owner)
+    return ref.receiver

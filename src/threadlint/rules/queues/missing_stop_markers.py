@@ -7,14 +7,14 @@ from collections.abc import Iterator
 from threadlint.facts.model import Access, Compare, Const, If, Jump, Kind, Ref, Root, Value, walk
 from threadlint.findings import Problem, Related, Severity
 from threadlint.knowledge.stdlib import QUEUES
-from threadlint.project.consumers import PUTTING, waits_for_ever
-from threadlint.project.counts import total
 from threadlint.project.daemons import ends_with_program, joined
-from threadlint.project.locks import text
+from threadlint.project.locks.locks import text
+from threadlint.project.names.counts import total
+from threadlint.project.names.things import Func
+from threadlint.project.names.values import refs
 from threadlint.project.project import Project
-from threadlint.project.queues import Origin, Use
-from threadlint.project.things import Func
-from threadlint.project.values import refs
+from threadlint.project.queues.consumers import PUTTING, waits_for_ever
+from threadlint.project.queues.queues import Origin, Use
 from threadlint.rules.rule import rule
 
 

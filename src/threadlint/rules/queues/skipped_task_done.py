@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from threadlint.facts.model import Call, Const, Handler, Node, Operate, Ref, Span, Suspend, With
 from threadlint.findings import Oracle, Problem, Related, Severity
 from threadlint.knowledge.stdlib import JOINABLE_QUEUES, QUEUES
-from threadlint.project.locks import text
-from threadlint.project.paths import Outcome, Paths, catches_all, suppresses_all
+from threadlint.project.bodies.paths import Outcome, Paths, catches_all, suppresses_all
+from threadlint.project.locks.locks import text
+from threadlint.project.names.things import Func
 from threadlint.project.project import Project
-from threadlint.project.queues import Origin, Use
-from threadlint.project.things import Func
+from threadlint.project.queues.queues import Origin, Use
 from threadlint.rules.rule import rule
 
 _IDLE, _ASKED, _OWING = "idle", "asked", "owing"

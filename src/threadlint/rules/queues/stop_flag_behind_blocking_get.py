@@ -22,14 +22,14 @@ from threadlint.facts.model import (
 )
 from threadlint.findings import Problem, Related, Severity
 from threadlint.knowledge.stdlib import QUEUES
-from threadlint.project.consumers import waits_for_ever
+from threadlint.project.bodies.lifetimes import receiver_of
 from threadlint.project.daemons import ends_with_program, joined
-from threadlint.project.lifetimes import receiver_of
-from threadlint.project.locks import text
+from threadlint.project.locks.locks import text
+from threadlint.project.names.things import Func
+from threadlint.project.names.values import refs
 from threadlint.project.project import Project
-from threadlint.project.queues import Origin, Use
-from threadlint.project.things import Func
-from threadlint.project.values import refs
+from threadlint.project.queues.consumers import waits_for_ever
+from threadlint.project.queues.queues import Origin, Use
 from threadlint.rules.rule import rule
 
 

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from threadlint.facts.model import Call, If, Ref, Root, Try
 from threadlint.findings import Problem, Related, Severity
 from threadlint.knowledge.stdlib import canonical
-from threadlint.project.lifetimes import named
-from threadlint.project.locks import Step, text
+from threadlint.project.bodies.lifetimes import named
+from threadlint.project.locks.locks import Step, text
+from threadlint.project.names.things import Func
 from threadlint.project.project import Project
-from threadlint.project.queues import Use
-from threadlint.project.things import Func
+from threadlint.project.queues.queues import Use
 from threadlint.rules.rule import rule
 
 _MISSING: dict[str, frozenset[str]] = {

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from threadlint.facts.model import Call
 from threadlint.findings import Problem, Related, Severity
 from threadlint.knowledge.stdlib import CALLBACKS
-from threadlint.project.late_binding import Late
+from threadlint.project.bodies.late_binding import Late
+from threadlint.project.names.things import External, Func
 from threadlint.project.project import Project
-from threadlint.project.things import External, Func
 from threadlint.rules.rule import rule
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from threadlint.findings import Confidence, Oracle, Problem, Related, Severity
-from threadlint.project.breakable_checks import Broken
-from threadlint.project.locks import text
+from threadlint.project.locks.locks import text
 from threadlint.project.project import Project
+from threadlint.project.races.breakable_checks import Broken
 from threadlint.rules.rule import rule
 
 

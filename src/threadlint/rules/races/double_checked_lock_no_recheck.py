@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 from threadlint.facts.model import If, Ref, Root
 from threadlint.findings import Oracle, Problem, Related, Severity
-from threadlint.project.checks import Check
-from threadlint.project.locks import Held, text
+from threadlint.project.bodies.checks import Check
+from threadlint.project.bodies.uses import Act
+from threadlint.project.locks.locks import Held, text
 from threadlint.project.project import Project
-from threadlint.project.uses import Act
 from threadlint.rules.rule import rule
 
 

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 
 from threadlint.facts.model import Access, Call, Jump, Kind, Loop, Ref, Root, Span, Value
 from threadlint.findings import Problem, Related, Severity
-from threadlint.project.guards import Guard, default_binding
-from threadlint.project.laziness import Later
-from threadlint.project.locks import Held, Step, text
+from threadlint.project.bodies.laziness import Later
+from threadlint.project.bodies.uses import Act
+from threadlint.project.locks.locks import Held, Step, text
+from threadlint.project.names.things import Func
+from threadlint.project.names.values import refs
 from threadlint.project.project import Project
-from threadlint.project.things import Func
-from threadlint.project.uses import Act
-from threadlint.project.values import refs
+from threadlint.project.races.guards import Guard, default_binding
 from threadlint.rules.rule import rule
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from threadlint.findings import Builds, Confidence, Oracle, Problem, Related, Severity
-from threadlint.project.guards import Guard, GuardedUse
+from threadlint.project.bodies.uses import Act
 from threadlint.project.project import Project
-from threadlint.project.uses import Act
+from threadlint.project.races.guards import Guard, GuardedUse
 from threadlint.rules.rule import rule
 
 _SHOWN = 2

@@ -6,12 +6,12 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from threadlint.findings import Confidence, Problem, Related, Severity, Site
-from threadlint.project.locks import text
-from threadlint.project.meetings import SharedUse
+from threadlint.project.bodies.registries import LiveLoop
+from threadlint.project.bodies.uses import Act, Use
+from threadlint.project.locks.locks import text
 from threadlint.project.project import Project
-from threadlint.project.registries import LiveLoop
-from threadlint.project.sharing import Race
-from threadlint.project.uses import Act, Use
+from threadlint.project.races.meetings import SharedUse
+from threadlint.project.races.sharing import Race
 from threadlint.rules.rule import rule
 
 

@@ -7,15 +7,15 @@ from collections.abc import Iterator
 from threadlint.facts.model import Access, Call, If, Kind, Ref, Root, Try, With
 from threadlint.findings import Confidence, Problem, Related, Severity
 from threadlint.knowledge.process_state import CALLS, CONTEXT_AWARE_WARNINGS, MAIN_THREAD_ONLY, SETTINGS, VARIABLES
-from threadlint.project.contexts import MAIN, Context
-from threadlint.project.linker import absolute
-from threadlint.project.locks import Step
-from threadlint.project.paths import catches
+from threadlint.project.bodies.paths import catches
+from threadlint.project.locks.locks import Step
+from threadlint.project.names.linker import absolute
+from threadlint.project.names.test_files import in_tests
+from threadlint.project.names.things import External, Func
+from threadlint.project.names.values import refs
 from threadlint.project.project import Project
+from threadlint.project.roots.contexts import MAIN, Context
 from threadlint.project.routes import route
-from threadlint.project.test_files import in_tests
-from threadlint.project.things import External, Func
-from threadlint.project.values import refs
 from threadlint.rules.rule import rule
 
 

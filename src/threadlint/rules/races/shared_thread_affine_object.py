@@ -9,12 +9,12 @@ from typing import cast
 from threadlint.facts.model import Access, Call, Const, Kind, Ref, Span, Value, With
 from threadlint.findings import Confidence, Problem, Related, Severity
 from threadlint.knowledge.thread_affine import TYPES, Affine, affine
-from threadlint.project.contexts import MAIN
-from threadlint.project.locks import Step, text
+from threadlint.project.locks.locks import Step, text
+from threadlint.project.names.things import Cls, Func, Object
 from threadlint.project.project import Project
+from threadlint.project.roots.contexts import MAIN
+from threadlint.project.roots.thread_roots import Spawn
 from threadlint.project.routes import route
-from threadlint.project.things import Cls, Func, Object
-from threadlint.project.thread_roots import Spawn
 from threadlint.rules.rule import rule
 
 
@@ -98,7 +98,7 @@ def _handed_over(project: Project, func: Func) -> Iterator[Problem]:
         for value in project.thread_roots.handed_over(func, call):
             if not isinstance(value, Ref) or not value.path:
                 continue
-            receiver = Ref(value.root, value.name, value.path[:-1], value.owner)
+            receiver = value.receiver
             for thing in project.types.of(receiver, func):
                 if not isinstance(thing, Object) or thing.frame is None or thing.call is None:
                     continue
@@ -116,13 +116,13 @@ def _used(step: Step) -> Iterator[Ref]:
     node = step.node
     if isinstance(node, Call):
         if isinstance(node.callee, Ref) and node.callee.path:
-            yield Ref(node.callee.root, node.callee.name, node.callee.path[:-1], node.callee.owner)
+            yield node.callee.receiver
     elif isinstance(node, With):
         for item in node.items:
             if isinstance(item.value, Ref):
                 yield item.value
     elif isinstance(node, Access) and node.kind != Kind.READ and node.ref.path and node.ref.path[-1].startswith("["):
-        yield Ref(node.ref.root, node.ref.name, node.ref.path[:-1], node.ref.owner)
+        yield node.ref.receiver
 
 
 def _method(step: Step) -> str:
@@ -196,7 +196,7 @@ def _bound_to_thread(project: Project, thing: Object, depth: int = 0) -> bool:
     callee = call.callee
     if not isinstance(callee, Ref) or depth > 2:
         return False
-    makers = project.types.of(Ref(callee.root, callee.name, callee.path[:-1], callee.owner), frame)
+    makers = project.types.of(callee.receiver, frame)
     return bool(makers) and all(isinstance(one, Object) and _bound_to_thread(project, one, depth + 1) for one in makers)
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from threadlint.findings import Confidence, Problem, Related, Severity
-from threadlint.project.guards import default_binding
-from threadlint.project.locks import text
+from threadlint.project.bodies.snapshots import Emptied
+from threadlint.project.bodies.uses import Act, Use
+from threadlint.project.locks.locks import text
 from threadlint.project.project import Project
-from threadlint.project.snapshots import Emptied
-from threadlint.project.uses import Act, Use
+from threadlint.project.races.guards import default_binding
 from threadlint.rules.rule import rule
 
 _FINAL = (

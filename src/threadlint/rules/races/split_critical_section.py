@@ -6,14 +6,14 @@ from collections.abc import Iterator
 
 from threadlint.facts.model import Access, Assert, Call, If, Kind, Loop, Ref, Root, Span, Value
 from threadlint.findings import Oracle, Problem, Related, Severity
-from threadlint.project.accessors import Accessor
-from threadlint.project.entry_locks import OWNED_METHODS
-from threadlint.project.guards import default_binding
-from threadlint.project.locks import Held, Step, text
+from threadlint.project.locks.accessors import Accessor
+from threadlint.project.locks.entry_locks import OWNED_METHODS
+from threadlint.project.locks.locks import Held, Step, text
+from threadlint.project.names.things import Func, FunctionThing
+from threadlint.project.names.values import mentions
 from threadlint.project.project import Project
-from threadlint.project.sharing import Location
-from threadlint.project.things import Func, FunctionThing
-from threadlint.project.values import mentions
+from threadlint.project.races.guards import default_binding
+from threadlint.project.races.sharing import Location
 from threadlint.rules.rule import rule
 
 
@@ -218,7 +218,7 @@ def _receiver(callee: Value) -> Ref | None:
     """The object whose method is called; the module's own name for a plain function."""
     if not isinstance(callee, Ref):
         return None
-    return Ref(callee.root, callee.name, callee.path[:-1], callee.owner) if callee.path else Ref(Root.GLOBAL, "")
+    return callee.receiver if callee.path else Ref(Root.GLOBAL, "")
 
 
 def _same_place(reader: Accessor, writer: Accessor) -> bool:
@@ -297,7 +297,7 @@ def _waits_on(project: Project, func: Func, step: Step, held: Held) -> bool:
     ):
         return False
     callee = node.callee
-    lock = project.locks.of(Ref(callee.root, callee.name, callee.path[:-1], callee.owner), func)
+    lock = project.locks.of(callee.receiver, func)
     return lock is not None and lock.kind.kind == "condition" and lock.key == held.lock.key
 
 
@@ -305,7 +305,7 @@ def _checked_again(func: Func, steps: list[Step], begin: int, number: int, write
     """Whether the second block reads the location again, or tests shared state, before it writes."""
     places = {write.ref}
     if write.ref.path and write.ref.path[-1].startswith("["):
-        places.add(Ref(write.ref.root, write.ref.name, write.ref.path[:-1], write.ref.owner))
+        places.add(write.ref.receiver)
     for step in steps[begin:number]:
         node = step.node
         if isinstance(node, Access) and node.kind in (Kind.READ, Kind.UPDATE) and node.ref in places:

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 from threadlint.facts.model import Access
 from threadlint.findings import Builds, Confidence, Oracle, Problem, Related, Severity
-from threadlint.project.contexts import MAIN
 from threadlint.project.project import Project
+from threadlint.project.races.sharing import Race
+from threadlint.project.roots.contexts import MAIN
 from threadlint.project.routes import quoted, route
-from threadlint.project.sharing import Race
 from threadlint.rules.rule import rule
 
 

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 from threadlint.facts.model import Call, Const, Derived, Many, Ref, Root, Value
 from threadlint.findings import Problem, Severity
-from threadlint.project.callables import handed_over
-from threadlint.project.locks import text
+from threadlint.project.locks.locks import text
+from threadlint.project.names.callables import handed_over
+from threadlint.project.names.things import ClassThing, Container, Func, FunctionThing, Object
 from threadlint.project.project import Project
-from threadlint.project.things import ClassThing, Container, Func, FunctionThing, Object
 from threadlint.rules.rule import rule
 
 _SCALARS = frozenset({"builtins.str", "builtins.bytes", "builtins.int", "builtins.float", "builtins.bool"})

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from threadlint.facts.model import Access, Call, Const, Kind, Ref, Root
 from threadlint.findings import Problem, Related, Severity
 from threadlint.knowledge.thread_attributes import NEEDS_BASE, OWN_ATTRIBUTES, OWN_METHODS
+from threadlint.project.names.things import Cls, Func
 from threadlint.project.project import Project
-from threadlint.project.things import Cls, Func
 from threadlint.rules.rule import rule
 
 _HOME = frozenset({"threading", "multiprocessing"})
@@ -172,7 +172,7 @@ def _stores(project: Project, func: Func, access: Access, cls: Cls) -> bool:
     if access.kind != Kind.WRITE or access.form or not access.ref.path:
         return False
     owner = project.types.owner(func)
-    base = Ref(access.ref.root, access.ref.name, access.ref.path[:-1], access.ref.owner)
+    base = access.ref.receiver
     if not base.path and base.name == project.types.self_name(func) and base.owner == func.facts.qualname:
         return owner is cls
     objects = list(project.thread_classes.objects(base, func))

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from threadlint.facts.model import Call, Ref
 from threadlint.findings import Oracle, Problem, Related, Severity
 from threadlint.knowledge.stdlib import EXECUTORS, POOLS
-from threadlint.project.handling import handles_errors
+from threadlint.project.bodies.handling import handles_errors
+from threadlint.project.names.test_files import in_tests
+from threadlint.project.names.things import External, Func
 from threadlint.project.project import Project
-from threadlint.project.test_files import in_tests
-from threadlint.project.things import External, Func
 from threadlint.rules.rule import rule
 
 

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 from threadlint.facts.model import Call, Ref
 from threadlint.findings import Confidence, Problem, Related, Severity, Site
-from threadlint.project.contexts import MAIN
-from threadlint.project.forks import Fork, forks
+from threadlint.project.names.things import Func, FunctionThing
 from threadlint.project.project import Project
-from threadlint.project.things import Func, FunctionThing
-from threadlint.project.thread_roots import Spawn
+from threadlint.project.roots.contexts import MAIN
+from threadlint.project.roots.forks import Fork, forks
+from threadlint.project.roots.thread_roots import Spawn
 from threadlint.rules.rule import rule
 
 

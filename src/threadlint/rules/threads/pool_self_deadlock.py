@@ -7,12 +7,12 @@ from collections.abc import Iterator
 
 from threadlint.facts.model import Call, Ref
 from threadlint.findings import Oracle, Problem, Related, Severity
-from threadlint.project.lifetimes import receiver_of
-from threadlint.project.locks import text
-from threadlint.project.pools import Pool
+from threadlint.project.bodies.lifetimes import receiver_of
+from threadlint.project.locks.locks import text
+from threadlint.project.names.things import Func
 from threadlint.project.project import Project
-from threadlint.project.things import Func
-from threadlint.project.thread_roots import Spawn
+from threadlint.project.roots.pools import Pool
+from threadlint.project.roots.thread_roots import Spawn
 from threadlint.rules.rule import rule
 
 _SUBMITTING = frozenset(

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 from threadlint.facts.model import Access, Call, Handler, Jump, Loop, Node, Ref, Suspend, Try, With, walk
 from threadlint.findings import Problem, Related, Severity
-from threadlint.project.paths import catches_all, suppresses_all
+from threadlint.project.bodies.paths import catches_all, suppresses_all
+from threadlint.project.names.test_files import in_tests
+from threadlint.project.names.things import Func
 from threadlint.project.project import Project
-from threadlint.project.test_files import in_tests
-from threadlint.project.things import Func
-from threadlint.project.thread_roots import Spawn
+from threadlint.project.roots.thread_roots import Spawn
 from threadlint.rules.rule import rule
 
 _TIDYING = frozenset(

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 from threadlint.facts.model import Call, Const, Jump, Ref, Root, walk
 from threadlint.findings import Problem, Related, Severity
-from threadlint.project.callables import handed_over
-from threadlint.project.locks import text
+from threadlint.project.locks.locks import text
+from threadlint.project.names.callables import handed_over
+from threadlint.project.names.things import External, Func, FunctionThing
 from threadlint.project.project import Project
-from threadlint.project.things import External, Func, FunctionThing
 from threadlint.rules.rule import rule
 
 _NOTHING = frozenset({"builtins.print", "time.sleep", "builtins.exec", "builtins.setattr", "builtins.delattr"})

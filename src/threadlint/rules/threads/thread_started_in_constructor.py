@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 from threadlint.facts.model import Access, Call, Kind, Ref, Root, Span, Try
 from threadlint.findings import Problem, Related, Severity
-from threadlint.project.lifetimes import receiver_of
-from threadlint.project.locks import Step
+from threadlint.project.bodies.lifetimes import receiver_of
+from threadlint.project.locks.locks import Step
+from threadlint.project.names.things import Cls, Func, FunctionThing
 from threadlint.project.project import Project
-from threadlint.project.things import Cls, Func, FunctionThing
 from threadlint.rules.rule import rule
 
 _DEEP = 4

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from threadlint.facts.model import Call, Ref, walk
 from threadlint.findings import Oracle, Problem, Related, Severity
 from threadlint.knowledge.stdlib import EXECUTORS, POOLS
-from threadlint.project.handling import handles_errors
-from threadlint.project.lifetimes import Life, named
+from threadlint.project.bodies.handling import handles_errors
+from threadlint.project.bodies.lifetimes import Life, named
+from threadlint.project.names.test_files import in_tests
+from threadlint.project.names.things import External, Func, FunctionThing
 from threadlint.project.project import Project
-from threadlint.project.test_files import in_tests
-from threadlint.project.things import External, Func, FunctionThing
 from threadlint.rules.rule import rule
 
 _WAITING = frozenset({"concurrent.futures.wait", "concurrent.futures.as_completed"})

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 from threadlint.facts.model import Access, Assert, Call, Kind, Ref
 from threadlint.findings import Confidence, Problem, Related, Severity
-from threadlint.project.lifetimes import receiver_of
-from threadlint.project.locks import Step, text
+from threadlint.project.bodies.lifetimes import receiver_of
+from threadlint.project.locks.locks import Step, text
+from threadlint.project.names.test_files import in_tests
+from threadlint.project.names.things import Func
 from threadlint.project.project import Project
-from threadlint.project.test_files import in_tests
-from threadlint.project.things import Func
 from threadlint.rules.rule import rule
 
 _DESTROYING = frozenset(

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 from threadlint.facts.model import Call, Ref, Root
 from threadlint.findings import Problem, Related, Severity
-from threadlint.project.lifetimes import receiver_of
-from threadlint.project.locks import text
+from threadlint.project.bodies.lifetimes import receiver_of
+from threadlint.project.locks.locks import text
+from threadlint.project.names.test_files import in_tests
+from threadlint.project.names.things import ClassThing, Cls, Func
 from threadlint.project.project import Project
-from threadlint.project.test_files import in_tests
-from threadlint.project.things import ClassThing, Cls, Func
 from threadlint.rules.rule import rule
 
 _IDLE = frozenset({"setDaemon", "setName", "getName", "is_alive", "isAlive", "isDaemon", "join", "run"})

@@ -1,0 +1,1 @@
+"""In which order locks are taken, and who waits for whom."""

@@ -1,0 +1,1 @@
+"""Which values are locks, and which locks are held where."""

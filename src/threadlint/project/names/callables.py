@@ -1,0 +1,43 @@
+"""Calls that hand a callable to a thread, a process or a pool: which argument it is, and where its own arguments stand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from threadlint.facts.model import Call
+from threadlint.knowledge.stdlib import (
+    CONSTRUCTORS,
+    EXECUTOR_METHODS,
+    EXECUTORS,
+    FUNCTIONS,
+    LOOP_TYPES,
+    POOL_METHODS,
+    POOLS,
+    Starter,
+)
+from threadlint.project.names.things import External, Func
+from threadlint.project.names.types import Types
+
+_PROCESS = Starter(1, "target", "args", 3, "kwargs")
+_RUN_IN_EXECUTOR = Starter(1, "func")
+
+
+def handed_over(types: Types, call: Call, func: Func) -> Iterator[tuple[str, Starter]]:
+    """For each thing of the library that the call can mean: its dotted name (a class without `__init__`), and where the callable is."""
+    for thing in types.of(call.callee, func):
+        if not isinstance(thing, External):
+            continue
+        name = thing.name.removesuffix(".__init__")
+        owner, _, method = name.rpartition(".")
+        if name in CONSTRUCTORS:
+            yield name, CONSTRUCTORS[name]
+        elif name in FUNCTIONS:
+            yield name, FUNCTIONS[name]
+        elif name == "multiprocessing.Process":
+            yield name, _PROCESS
+        elif owner in EXECUTORS and method in EXECUTOR_METHODS:
+            yield name, EXECUTOR_METHODS[method]
+        elif owner in POOLS and method in POOL_METHODS:
+            yield name, POOL_METHODS[method]
+        elif owner in LOOP_TYPES and method == "run_in_executor":
+            yield name, _RUN_IN_EXECUTOR

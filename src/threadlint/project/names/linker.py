@@ -1,0 +1,173 @@
+"""Dotted names across files: which module, function, class or variable of the project they mean."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from threadlint.facts.model import Access, Call, FileFacts, Kind, Loop, Node, Ref, Root, walk
+from threadlint.knowledge.stdlib import KNOWN, canonical
+from threadlint.project.names.things import Cls, Func, Module
+
+_GROWING = frozenset({"append", "appendleft", "add", "put", "put_nowait", "insert", "setdefault"})
+
+
+@dataclass(slots=True)
+class Links:
+    """Indexes over all files: modules, functions and classes by name; bindings of variables and of attributes."""
+
+    modules: dict[str, Module] = field(default_factory=dict)
+    funcs: dict[str, Func] = field(default_factory=dict)
+    classes: dict[str, Cls] = field(default_factory=dict)
+    exports: dict[str, dict[str, str]] = field(default_factory=dict)
+    bindings: dict[tuple[str, str], list[tuple[Func, Access]]] = field(default_factory=lambda: defaultdict(list))
+    """what is assigned to a variable: by (module or function id, name)"""
+    attributes: dict[str, list[tuple[Func, Access]]] = field(default_factory=lambda: defaultdict(list))
+    """what is assigned to an attribute of any object: by the attribute's name"""
+    element_stores: dict[str, list[tuple[Func, Access]]] = field(default_factory=lambda: defaultdict(list))
+    """what is stored under a key: by the last name before it"""
+    growing: dict[str, list[tuple[Func, Call]]] = field(default_factory=lambda: defaultdict(list))
+    """calls that put an item into a container: by the last name before the method"""
+    calls: dict[str, dict[int, Call]] = field(default_factory=dict)
+    """calls by function id and number"""
+    inner: dict[str, list[Func]] = field(default_factory=lambda: defaultdict(list))
+    """functions by the id of the function that they are defined in"""
+    looped: dict[str, set[int]] = field(default_factory=dict)
+    """numbers of the calls that stand in a loop, by function id"""
+    methods: dict[str, dict[str, Func]] = field(default_factory=lambda: defaultdict(dict))
+    method_variants: dict[str, dict[str, list[Func]]] = field(
+        default_factory=lambda: defaultdict(lambda: defaultdict(list))
+    )
+
+    def ordered(self) -> Iterator[Func]:
+        """All functions, file by file."""
+        return iter(self.funcs.values())
+
+
+def link(files: Sequence[tuple[str, str, FileFacts]]) -> Links:
+    """Index the facts of all files: (name shown to the user, dotted module name, facts)."""
+    links = Links()
+    for path, name, facts in files:
+        unique = name if name not in links.modules else f"{name}@{path}"
+        module = Module(path, unique, facts)
+        links.modules[unique] = module
+        links.exports[unique] = dict(facts.exports)
+        for cls in facts.classes:
+            links.classes[f"{unique}:{cls.qualname}"] = Cls(module, cls, f"{unique}:{cls.qualname}")
+        for function in facts.functions:
+            func = Func(module, function, f"{unique}:{function.qualname}")
+            links.funcs[func.id] = func
+            if function.owner:
+                links.inner[f"{unique}:{function.owner}"].append(func)
+            if function.cls:
+                methods = f"{unique}:{function.cls}"
+                links.methods[methods][function.name] = func
+                links.method_variants[methods][function.name].append(func)
+    for func in links.funcs.values():
+        links.calls[func.id] = {}
+        links.looped[func.id] = {
+            call.id
+            for loop in walk(func.facts.body)
+            if type(loop) is Loop
+            for call in walk(loop.body)
+            if type(call) is Call
+        }
+        _index(links, func, func.facts.body)
+    return links
+
+
+def _index(links: Links, func: Func, nodes: tuple[Node, ...]) -> None:
+    calls = links.calls[func.id]
+    for node in walk(nodes):
+        kind = type(node)
+        if kind is Call:
+            calls[node.id] = node
+            callee = node.callee
+            if type(callee) is Ref and callee.path and callee.path[-1] in _GROWING:
+                last = next((step for step in reversed(callee.path[:-1]) if not step.startswith("[")), callee.name)
+                links.growing[last].append((func, node))
+        elif kind is Access and node.kind != Kind.READ and node.value is not None:
+            ref: Ref = node.ref
+            if not ref.path:
+                if ref.root == Root.GLOBAL:
+                    links.bindings[func.module.name, ref.name].append((func, node))
+                elif ref.root == Root.VAR:
+                    links.bindings[f"{func.module.name}:{ref.owner}", ref.name].append((func, node))
+            elif ref.path[-1].startswith("["):
+                last = next((step for step in reversed(ref.path) if not step.startswith("[")), ref.name)
+                links.element_stores[last].append((func, node))
+            else:
+                links.attributes[ref.path[-1]].append((func, node))
+
+
+def absolute(links: Links, module: Module, ref: Ref) -> Ref:
+    """The same place, named independently of the file: dotted globals, variables with their function's id.
+
+    An imported name becomes a GLOBAL of the module that defines it, through any number of re-exports; what the project does
+    not define stays an IMPORT under its canonical name. Classes and functions become GLOBALs too.
+    """
+    if ref.root == Root.VAR:
+        return Ref(Root.VAR, ref.name, ref.path, f"{module.name}:{ref.owner}")
+    if ref.root == Root.IMPORT:
+        dotted = from_relative(module, ref.name)
+        return locate(links, dotted, ref.path)
+    if ref.root == Root.GLOBAL:
+        return _global(links, module, ref)
+    return ref
+
+
+def _global(links: Links, module: Module, ref: Ref) -> Ref:
+    full = f"{module.name}.{ref.name}"
+    if full in KNOWN or canonical(full) != full:
+        return Ref(Root.IMPORT, canonical(full), ref.path)
+    if (module.name, ref.name) not in links.bindings:
+        for star in module.facts.stars:
+            source = from_relative(module, star)
+            target = links.modules.get(source)
+            if target is None:
+                if f"{source}.{ref.name}" in KNOWN:
+                    return Ref(Root.IMPORT, canonical(f"{source}.{ref.name}"), ref.path)
+                continue
+            if (target.name, ref.name) in links.bindings or ref.name in links.exports[target.name]:
+                return locate(links, f"{source}.{ref.name}", ref.path)
+    return Ref(Root.GLOBAL, ref.name, ref.path, module.name)
+
+
+def from_relative(module: Module, dotted: str) -> str:
+    """The absolute dotted name of a relative import (language reference, 5.7)."""
+    level = len(dotted) - len(dotted.lstrip("."))
+    if not level:
+        return dotted
+    parts = module.name.split("@")[0].split(".")
+    is_package = module.path.endswith("__init__.py")
+    base = parts if is_package and level == 1 else parts[: len(parts) - level + (1 if is_package else 0)]
+    rest = dotted[level:]
+    return ".".join([*base, rest] if rest else base)
+
+
+def locate(links: Links, dotted: str, path: tuple[str, ...] = (), depth: int = 0) -> Ref:
+    """Where a dotted name is defined: the longest known module, then the names below it."""
+    full = canonical(dotted)
+    if full in KNOWN:
+        return Ref(Root.IMPORT, full, path)
+    steps = [*dotted.split("."), *path]
+    plain = 0
+    while plain < len(steps) and not steps[plain].startswith("["):
+        plain += 1
+    for end in range(plain, 0, -1):
+        joined = ".".join(steps[:end])
+        known = canonical(joined)
+        if known in KNOWN:
+            return Ref(Root.IMPORT, known, tuple(steps[end:]))
+        module = links.modules.get(joined)
+        if module is None:
+            continue
+        if end == len(steps):
+            return Ref(Root.IMPORT, joined)
+        name, rest = steps[end], tuple(steps[end + 1 :])
+        exported = links.exports[joined].get(name)
+        if exported is not None and depth < 20:
+            return locate(links, from_relative(module, exported), rest, depth + 1)
+        return _global(links, module, Ref(Root.GLOBAL, name, rest))
+    return Ref(Root.IMPORT, full, path)

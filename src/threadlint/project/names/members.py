@@ -1,0 +1,72 @@
+"""Attributes of classes and instances: methods, properties, and whatever is assigned to the attribute anywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from threadlint.facts.model import Ref, Root
+from threadlint.project.names.things import Cls, External, Func, FunctionThing, Object, Thing
+
+if TYPE_CHECKING:
+    from threadlint.project.names.types import Types
+
+
+def instance_attribute(types: Types, cls: Cls, step: str) -> Iterator[Thing]:
+    """What `x.step` can be for an instance `x` of the class or of a subclass."""
+    methods = [method for method in (types.method(cls, step),) if method is not None]
+    overrides = [m for sub in types.subclasses(cls) if (m := types.links.methods.get(sub.id, {}).get(step)) is not None]
+    # unsound: with several overrides the receiver can be any of several subclasses, and following them all mixes siblings up
+    methods += overrides if len(overrides) == 1 or not methods else []
+    for method in methods:
+        if any(
+            isinstance(d, Ref) and (d.name.rpartition(".")[2] in ("property", "cached_property") or "setter" in d.path)
+            for d in method.facts.decorators
+        ):
+            for variant in types.links.method_variants[f"{method.module.name}:{method.facts.cls}"][step]:
+                for value in types.returned(variant):
+                    yield from types.of(value, variant)
+        else:
+            yield FunctionThing(method)
+    if methods:
+        return
+    external = next((base for base in types.mro(cls) if isinstance(base, str)), None)
+    found = False
+    family = {base.id for base in types.mro(cls) if isinstance(base, Cls)} | {sub.id for sub in types.subclasses(cls)}
+    for where, access in types.links.attributes.get(step, ()):
+        owner = receiver_class(types, access.ref, where)
+        if owner in family:
+            found = True
+            yield from types.of(access.value, where)
+    yield from class_attribute(types, cls, step)
+    if external is not None and not found:
+        yield External(f"{external}.{step}")
+
+
+def receiver_class(types: Types, ref: Ref, func: Func) -> str | None:
+    """The class whose instance `ref`'s last attribute belongs to, where the receiver is `self` or simple enough."""
+    if ref.root == Root.VAR and len(ref.path) == 1:
+        owner = types.links.funcs.get(f"{func.module.name}:{ref.owner}")
+        if owner is not None and ref.name == types.self_name(owner):
+            return f"{owner.module.name}:{owner.facts.cls}"
+    base = ref.receiver
+    for thing in types.of(base, func):
+        if isinstance(thing, Object) and isinstance(thing.type, Cls):
+            return thing.type.id
+    return None
+
+
+def class_attribute(types: Types, cls: Cls, step: str) -> Iterator[Thing]:
+    """What the class's own body, or an assignment to `Class.step`, binds."""
+    for base in types.mro(cls):
+        if not isinstance(base, Cls):
+            continue
+        for where, access in types.links.attributes.get(step, ()):
+            if _names_class(access.ref, where, base):
+                yield from types.of(access.value, where)
+
+
+def _names_class(ref: Ref, func: Func, cls: Cls) -> bool:
+    if func.module is not cls.module or ref.root not in (Root.GLOBAL, Root.VAR, Root.CLASS):
+        return False
+    return ".".join([ref.name, *ref.path[:-1]]) == cls.facts.qualname.rpartition("<locals>.")[2].split("#")[0]

@@ -1,0 +1,440 @@
+"""What values stand for: a demand-driven, flow-insensitive points-to analysis with one object per constructor call.
+
+In the family of Andersen's analysis (1994), asked for one value at a time (Heintze and Tardieu, PLDI 2001), with attributes kept by
+class and name. Cycles and long chains end in "unknown", which rules take as "say nothing".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+
+from threadlint.facts.model import (
+    Access,
+    Call,
+    Compare,
+    Const,
+    Derived,
+    Instance,
+    Jump,
+    Kind,
+    Logic,
+    Many,
+    Ref,
+    Root,
+    Suspend,
+    Value,
+    walk,
+)
+from threadlint.knowledge.stdlib import KNOWN, SAME_ON_ENTER, canonical
+from threadlint.project.names.linker import Links, absolute, locate
+from threadlint.project.names.members import class_attribute, instance_attribute
+from threadlint.project.names.results import call_result
+from threadlint.project.names.things import ClassThing, Cls, Container, External, Func, FunctionThing, Object, Thing
+
+Things = tuple[Thing, ...]
+
+Key = tuple[str, Value]
+
+_DEPTH = 60
+_ROUNDS = 4
+_MOST = 16
+_FAR = 1 << 30
+
+
+@dataclass(slots=True)
+class Types:
+    """The analysis, with its answers so far."""
+
+    links: Links
+    arguments: Callable[[Func], Iterable[tuple[Func, Call, int]]]
+    """the calls of a function that are known by name: (caller, call, number of parameters filled by the receiver)"""
+    _answers: dict[Key, Things] = field(default_factory=dict)
+    _open: dict[Key, int] = field(default_factory=dict)
+    _guess: dict[Key, Things] = field(default_factory=dict)
+    _pending: dict[Key, tuple[Things, int]] = field(default_factory=dict)
+    _low: int = _FAR
+    _mro: dict[str, tuple[Cls | str, ...]] = field(default_factory=dict)
+    _subclasses: dict[str, list[Cls]] | None = None
+
+    def of(self, value: Value | None, func: Func) -> Things:
+        """All that the value can be, as seen in the function; empty where nothing is known.
+
+        Questions that ask themselves again (a parameter handed on in a recursion) are answered by iteration: the outermost one of such a
+        group begins with a guess and asks again until the answer no longer grows; only then are the answers of the group kept.
+        """
+        if value is None or type(value) in (Const, Compare):
+            return ()
+        key = (func.id, value)
+        known = self._answers.get(key)
+        if known is not None:
+            return known
+        if key in self._open:
+            self._low = min(self._low, self._open[key])
+            return self._guess[key]
+        if key in self._pending:
+            found, low = self._pending[key]
+            self._low = min(self._low, low)
+            return found
+        depth = len(self._open)
+        if depth > _DEPTH:
+            # unsound: what is further away than this counts as unknown
+            return ()
+        return self._ask(key, value, func, depth)
+
+    def _ask(self, key: Key, value: Value, func: Func, depth: int) -> Things:
+        outer_low, before = self._low, len(self._pending)
+        self._open[key] = depth
+        self._guess[key] = ()
+        try:
+            for _ in range(_ROUNDS):
+                self._low = _FAR
+                found = tuple(dict.fromkeys(self._evaluate(value, func)))
+                if len(found) > _MOST:
+                    # unsound: what can be anything is taken as unknown, so that rules say nothing about it
+                    found = ()
+                if self._low != depth or len(found) == len(self._guess[key]):
+                    break
+                self._guess[key] = found
+                for stale in list(self._pending)[before:]:
+                    del self._pending[stale]
+        finally:
+            low = self._low
+            del self._open[key], self._guess[key]
+        if low >= depth:
+            self._answers[key] = found
+            for member in list(self._pending)[before:]:
+                self._answers[member] = self._pending.pop(member)[0]
+            self._low = outer_low
+        else:
+            self._pending[key] = (found, low)
+            self._low = min(outer_low, low)
+        return found
+
+    def types(self, value: Value | None, func: Func) -> frozenset[str]:
+        """The type names of all objects that the value can be; classes of the project by their id."""
+        return frozenset(type_name(thing) for thing in self.of(value, func) if isinstance(thing, (Object, Container)))
+
+    def functions(self, value: Value | None, func: Func) -> Iterator[FunctionThing]:
+        """The functions of the project that the value can be."""
+        return (thing for thing in self.of(value, func) if isinstance(thing, FunctionThing))
+
+    def mro(self, cls: Cls) -> tuple[Cls | str, ...]:
+        """The class and its bases, nearest first; bases outside the project by dotted name."""
+        known = self._mro.get(cls.id)
+        if known is not None:
+            return known
+        self._mro[cls.id] = (cls,)
+        found: list[Cls | str] = [cls]
+        scope = self.links.funcs[f"{cls.module.name}:{cls.facts.owner}"]
+        for base in cls.facts.bases:
+            for thing in self.of(base, scope):
+                if isinstance(thing, ClassThing):
+                    found.extend(item for item in self.mro(thing.cls) if item not in found)
+                elif isinstance(thing, External) and thing.name not in found:
+                    found.append(thing.name)
+        self._mro[cls.id] = tuple(found)
+        return self._mro[cls.id]
+
+    def subclasses(self, cls: Cls) -> list[Cls]:
+        """The known classes that derive from this one, itself left out."""
+        if self._subclasses is None:
+            self._subclasses = {}
+            for other in self.links.classes.values():
+                for base in self.mro(other)[1:]:
+                    if isinstance(base, Cls):
+                        self._subclasses.setdefault(base.id, []).append(other)
+        return self._subclasses.get(cls.id, [])
+
+    def derives(self, cls: Cls, names: Iterable[str]) -> bool:
+        """Whether a base of the class outside the project is one of these."""
+        wanted = frozenset(names)
+        return any(isinstance(base, str) and base in wanted for base in self.mro(cls))
+
+    def method(self, cls: Cls, name: str) -> Func | None:
+        """The method of this name that an instance of the class has."""
+        for base in self.mro(cls):
+            if isinstance(base, Cls):
+                found = self.links.methods.get(base.id, {}).get(name)
+                if found is not None:
+                    return found
+        return None
+
+    def owner(self, func: Func) -> Cls | None:
+        """The class that the method belongs to."""
+        return self.links.classes.get(f"{func.module.name}:{func.facts.cls}") if func.facts.cls else None
+
+    def self_name(self, func: Func) -> str:
+        """The name of the parameter that holds the instance; empty for functions and static methods."""
+        if not func.facts.cls or not func.facts.params or func.facts.params[0].kind != "pos":
+            return ""
+        if any(isinstance(d, Ref) and d.name in ("staticmethod", "classmethod") for d in func.facts.decorators):
+            return ""
+        return func.facts.params[0].name
+
+    # evaluation, by kind of value
+
+    def _evaluate(self, value: Value, func: Func) -> Iterator[Thing]:
+        if isinstance(value, Ref):
+            yield from self._ref(value, func)
+        elif isinstance(value, Many):
+            if value.kind == "star":
+                for item in value.items:
+                    yield from self.items(item, func)
+            else:
+                yield Container(value.kind, value.items, func)
+        elif isinstance(value, Logic):
+            if value.op != "not":
+                for item in value.items[:2] if value.op == "if" else value.items:
+                    yield from self.of(item, func)
+        elif isinstance(value, Instance):
+            yield from self.instances(value.of, func)
+        elif isinstance(value, Derived):
+            yield from self._derived(value, func)
+
+    def instances(self, declared: Value, func: Func) -> Iterator[Thing]:
+        """What a name annotated like this can hold."""
+        if isinstance(declared, Logic):
+            for item in declared.items:
+                yield from self.instances(item, func)
+        elif isinstance(declared, Many):
+            yield Container(declared.kind, tuple(Instance(item) for item in declared.items), func)
+        else:
+            for thing in self.of(declared, func):
+                if isinstance(thing, ClassThing):
+                    yield Object(thing.cls)
+                elif isinstance(thing, External):
+                    yield Object(thing.name)
+
+    def _derived(self, value: Derived, func: Func) -> Iterator[Thing]:
+        if value.op == "item":
+            yield from self.items(value.parts[0], func)
+        elif value.op == "enter":
+            for thing in self.of(value.parts[0], func):
+                yield from self._entered(thing)
+        elif value.op in ("await", "()"):
+            yield from self.of(value.parts[0], func)
+        elif value.op and len(value.parts) == 1:
+            for thing in self.of(value.parts[0], func):
+                yield from self._step(thing, value.op)
+
+    def _entered(self, thing: Thing) -> Iterator[Thing]:
+        if not isinstance(thing, Object):
+            return
+        if isinstance(thing.type, str):
+            if thing.type in SAME_ON_ENTER:
+                yield thing
+            elif thing.type == "contextlib.closing" and thing.call is not None and thing.frame is not None:
+                yield from self.of(thing.call.argument(0, "thing"), thing.frame)
+            elif thing.type == "contextlib.contextmanager" and thing.frame is not None:
+                for node in walk(thing.frame.facts.body):
+                    if type(node) is Suspend and node.kind == "yield":
+                        yield from self.of(node.value, thing.frame)
+            return
+        if self.derives(thing.type, SAME_ON_ENTER):
+            yield thing
+        method = self.method(thing.type, "__enter__") or self.method(thing.type, "__aenter__")
+        if method is not None:
+            own = self.self_name(method)
+            for returned in self.returned(method):
+                if (
+                    isinstance(returned, Ref)
+                    and returned.root == Root.VAR
+                    and returned.name == own
+                    and not returned.path
+                ):
+                    yield thing
+                else:
+                    yield from self.of(returned, method)
+
+    def returned(self, func: Func) -> Iterator[Value]:
+        """The values that the function returns."""
+        for node in walk(func.facts.body):
+            if type(node) is Jump and node.kind == "return" and node.value is not None:
+                yield node.value
+
+    def items(self, value: Value, func: Func) -> Iterator[Thing]:
+        """What iterating over the value, or asking it for an element, can give."""
+        for thing in self.of(value, func):
+            if isinstance(thing, Container):
+                for item in thing.items:
+                    yield from self.of(item, thing.frame)
+        if isinstance(value, Ref):
+            yield from self._stored(value, func)
+
+    def _stored(self, container: Ref, func: Func) -> Iterator[Thing]:
+        """Elements put into the container elsewhere: `xs.append(v)`, `d[k] = v`, `d.setdefault(k, v)`."""
+        last = next((step for step in reversed(container.path) if not step.startswith("[")), container.name)
+        place = self._place(container, func)
+        for where, access in self.links.element_stores.get(last, ()):
+            base = access.ref.receiver
+            if self._place(base, where) == place:
+                yield from self.of(access.value, where)
+        for where, call in self.links.growing.get(last, ()):
+            callee = call.callee
+            if isinstance(callee, Ref) and self._place(callee.receiver, where) == place:
+                yield from self.of(call.args[-1] if call.args else None, where)
+
+    def _place(self, ref: Ref, func: Func) -> tuple[object, ...]:
+        """A name for a container that is the same in all functions: attributes of an instance by class."""
+        own = self.self_name(func)
+        if ref.root == Root.VAR and ref.path and own and ref.name == own and ref.owner == func.facts.qualname:
+            return ("self", func.module.name, func.facts.cls, ref.path)
+        found = absolute(self.links, func.module, ref)
+        return (found.root, found.owner, found.name, found.path)
+
+    # evaluation of names
+
+    def _ref(self, ref: Ref, func: Func) -> Iterator[Thing]:
+        if ref.path:
+            whole = absolute(self.links, func.module, ref) if ref.root in (Root.GLOBAL, Root.IMPORT) else ref
+            if whole.root == Root.IMPORT and not any(step.startswith("[") for step in whole.path):
+                yield External(canonical(".".join([whole.name, *whole.path])))
+                return
+            if len(whole.path) < len(ref.path) or (whole.root, whole.name) != (ref.root, ref.name):
+                yield from self._absolute(whole)
+                return
+            yield from self._attribute(ref, func)
+            return
+        if ref.root in (Root.GLOBAL, Root.IMPORT):
+            yield from self._absolute(absolute(self.links, func.module, ref))
+        elif ref.root == Root.FUNCTION:
+            yield FunctionThing(self.links.funcs[f"{func.module.name}:{ref.name}"])
+        elif ref.root == Root.CLASS:
+            yield from self._class(self.links.classes[f"{func.module.name}:{ref.name}"])
+        elif ref.root == Root.BUILTIN:
+            yield External(f"builtins.{ref.name}")
+        elif ref.root == Root.RESULT:
+            call = self.links.calls[func.id].get(int(ref.name))
+            if call is not None:
+                yield from self.result(call, func)
+        elif ref.root == Root.VAR:
+            yield from self._variable(ref, func)
+
+    def _class(self, cls: Cls) -> Iterator[Thing]:
+        dotted = canonical(f"{cls.module.name}.{cls.facts.qualname}")
+        yield External(dotted) if dotted in KNOWN else ClassThing(cls)
+
+    def _absolute(self, ref: Ref) -> Iterator[Thing]:
+        """A GLOBAL with its module as owner, or an IMPORT that the project does not define."""
+        if ref.root == Root.IMPORT:
+            yield External(canonical(".".join([ref.name, *ref.path])))
+            return
+        module = self.links.modules.get(ref.owner)
+        if module is None:
+            return
+        body = self.links.funcs[f"{module.name}:"]
+        if ref.path:
+            yield from self._attribute(Ref(Root.GLOBAL, ref.name, ref.path), body)
+            return
+        for where, access in self.links.bindings.get((module.name, ref.name), ()):
+            yield from self.of(access.value, where)
+
+    def _variable(self, ref: Ref, func: Func) -> Iterator[Thing]:
+        owner = self.links.funcs.get(f"{func.module.name}:{ref.owner}")
+        if owner is None:
+            return
+        number = next((n for n, param in enumerate(owner.facts.params) if param.name == ref.name), None)
+        if number is not None:
+            yield from self._parameter(owner, number)
+        for where, access in self.links.bindings.get((owner.id, ref.name), ()):
+            yield from self.of(access.value, where)
+
+    def _parameter(self, func: Func, number: int) -> Iterator[Thing]:
+        param = func.facts.params[number]
+        cls = self.owner(func)
+        if number == 0 and cls is not None:
+            if self.self_name(func):
+                yield Object(cls)
+                return
+            if any(isinstance(d, Ref) and d.name == "classmethod" for d in func.facts.decorators):
+                yield ClassThing(cls)
+                return
+        if param.annotation is not None:
+            yield from self.instances(param.annotation, self.scope(func))
+        for caller, call, filled in self.arguments(func):
+            value = argument(call, number - filled, param.name)
+            if value is not None:
+                yield from self.of(value, caller)
+        if param.default is not None:
+            yield from self.of(param.default, self.scope(func))
+
+    def scope(self, func: Func) -> Func:
+        """The function in which the function's decorators, defaults and annotations are evaluated."""
+        return self.links.funcs.get(f"{func.module.name}:{func.facts.owner}", func)
+
+    def _attribute(self, ref: Ref, func: Func) -> Iterator[Thing]:
+        base = ref.receiver
+        step = ref.path[-1]
+        if step.startswith("["):
+            yield from self.items(base, func)
+            return
+        if base.root == Root.SUPER and not base.path:
+            yield from self._super(base, step, func)
+            return
+        for thing in self.of(base, func):
+            for found in self._step(thing, step):
+                if (
+                    isinstance(found, FunctionThing)
+                    and found.receiver is None
+                    and isinstance(thing, Object)
+                    and self.self_name(found.func)
+                ):
+                    yield FunctionThing(found.func, base, func)
+                else:
+                    yield found
+
+    def _super(self, base: Ref, step: str, func: Func) -> Iterator[Thing]:
+        cls = self.links.classes.get(f"{func.module.name}:{base.owner}")
+        if cls is None:
+            return
+        for above in self.mro(cls)[1:]:
+            if isinstance(above, str):
+                yield External(f"{above}.{step}")
+                return
+            found = self.links.methods.get(above.id, {}).get(step)
+            if found is not None:
+                own = self.self_name(func)
+                yield FunctionThing(found, Ref(Root.VAR, own, (), func.facts.qualname) if own else None, func)
+                return
+
+    def _step(self, thing: Thing, step: str) -> Iterator[Thing]:
+        """One attribute further."""
+        if isinstance(thing, External):
+            yield External(canonical(f"{thing.name}.{step}"))
+        elif isinstance(thing, ClassThing):
+            method = self.method(thing.cls, step)
+            if method is not None:
+                yield FunctionThing(method)
+            yield from class_attribute(self, thing.cls, step)
+        elif isinstance(thing, Object):
+            if isinstance(thing.type, str):
+                yield External(f"{thing.type}.{step}")
+                return
+            yield from instance_attribute(self, thing.type, step)
+        elif isinstance(thing, FunctionThing) and step == "__func__":
+            yield thing
+
+    def result(self, call: Call, func: Func) -> Iterator[Thing]:
+        """What the call can return."""
+        return call_result(self, call, func)
+
+
+def argument(call: Call, position: int, name: str) -> Value | None:
+    """The value that a call gives to the parameter."""
+    given = call.keyword(name)
+    if given is not None:
+        return given
+    if position < 0 or call.starred:
+        return None
+    return call.args[position] if position < len(call.args) else None
+
+
+def type_name(thing: Object | Container) -> str:
+    """The dotted name of an object's type, or the id of its class."""
+    if isinstance(thing, Container):
+        return thing.kind
+    return thing.type if isinstance(thing.type, str) else thing.type.id
+
+
+__all__ = ["Access", "Kind", "Things", "Types", "argument", "locate", "type_name"]

@@ -1,0 +1,1 @@
+"""Which values are the same queue, and who takes items from it."""

@@ -1,0 +1,75 @@
+"""Where a program shows that it expects several threads, without a thread in sight: who imports threading or owns a lock does.
+
+The second trigger of RacerD (Blackshear et al., OOPSLA 2018), beside explicit thread roots.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from threadlint.facts.model import Ref, Root
+from threadlint.project.names.identity import Identity
+from threadlint.project.names.linker import absolute
+from threadlint.project.names.things import ClassThing, Cls, Func, Module, Object
+from threadlint.project.names.types import Types
+from threadlint.project.roots.contexts import MAIN, Contexts
+
+_THREADING = ("threading", "concurrent.futures", "_thread", "multiprocessing.pool", "multiprocessing.dummy")
+
+
+@dataclass(slots=True)
+class Expectations:
+    """Answers by location and function."""
+
+    types: Types
+    identity: Identity
+    contexts: Contexts
+    _roots: dict[str, int] = field(default_factory=dict)
+
+    def on_threads(self, func: Func) -> bool:
+        """Whether some thread root other than the main thread reaches the function."""
+        if not self._roots:
+            for context, roots in self.contexts.reached.items():
+                self._roots[context.func.id] = self._roots.get(context.func.id, 0) | roots
+        return bool(self._roots.get(func.id, 0) & ~MAIN)
+
+    def module(self, module: Module) -> bool:
+        """Whether the module imports what makes threads or locks."""
+        return any(
+            name == known or name.startswith(f"{known}.") for name in module.facts.imports for known in _THREADING
+        )
+
+    def owner(self, ref: Ref, func: Func) -> Cls | None:
+        """The class of the object that the last step of the reference is an attribute of."""
+        base = ref.receiver
+        for thing in self.types.of(base, func) if ref.path else ():
+            if isinstance(thing, Object) and isinstance(thing.type, Cls):
+                return thing.type
+            if isinstance(thing, ClassThing):
+                return thing.cls
+        return None
+
+    def is_global(self, ref: Ref, func: Func) -> bool:
+        """Whether the location is one for the whole program: a module variable, or an attribute of a class."""
+        if (
+            absolute(self.types.links, func.module, ref).root == Root.GLOBAL
+            and not absolute(self.types.links, func.module, ref).path
+        ):
+            return True
+        base = ref.receiver
+        return bool(ref.path) and any(isinstance(thing, ClassThing) for thing in self.types.of(base, func))
+
+    def of(self, ref: Ref, func: Func) -> str:
+        """Why several threads are expected at the location, as a clause for people; empty where nothing says so."""
+        if func.is_module:
+            return ""
+        if self.is_global(ref, func):
+            if self.on_threads(func):
+                return "in code that runs on threads"
+            return "in a module that uses threads" if self.module(func.module) and not func.facts.is_async else ""
+        if func.facts.is_async:
+            return ""
+        cls = self.owner(ref, func)
+        if cls is not None and self.identity.locks(cls):
+            return f"of an object that owns a lock (`{min(self.identity.locks(cls))}`)"
+        return ""

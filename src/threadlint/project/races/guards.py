@@ -1,0 +1,180 @@
+"""Which lock guards which location, told by how the program uses it: the locks held at most of the accesses.
+
+Guarded-by inference in the manner of SpotBugs' inconsistent synchronisation (Hovemeyer and Pugh, OOPSLA 2004) and of Coverity's "held in three of
+four accesses" (Engler et al., SOSP 2001): a write weighs two, a read one. It needs no thread roots: who owns a lock expects other threads.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from threadlint.facts.model import Ref
+from threadlint.project.bodies.uses import Act, Use, Uses
+from threadlint.project.locks.entry_locks import OWNED_METHODS, EntryLocks, guard_keys
+from threadlint.project.locks.locks import ANY_LOCK, Step
+from threadlint.project.names.linker import Links
+from threadlint.project.names.things import Func
+from threadlint.project.names.types import Types
+from threadlint.project.races.sharing import Location, Sharing
+from threadlint.project.roots.confinement import Confinement
+from threadlint.project.roots.ownership import Token
+
+
+@dataclass(frozen=True, slots=True)
+class GuardedUse:
+    """A use of a location: `held` are the keys of the locks held there, by the function or by all its callers.
+
+    `unsure` where some callers hold a lock and others do not, or where nothing is known of the callers.
+    """
+
+    use: Use
+    location: Location
+    held: frozenset[str]
+    unsure: bool
+    bare: bool = False
+    """unsure, but a public function, which a call in the project is seen to reach without any lock"""
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """A location, the lock that guards it (`lock` is its key), and its uses with and without the lock."""
+
+    location: Location
+    lock: str
+    text: str
+    """how the program names the lock"""
+    inside: tuple[GuardedUse, ...]
+    outside: tuple[GuardedUse, ...]
+    unsure: tuple[GuardedUse, ...] = ()
+    """uses that do not count: some callers hold the lock, or only another lock is held"""
+
+    @property
+    def writes(self) -> int:
+        """How many of the accesses under the lock write."""
+        return sum(one.use.act.writes for one in self.inside)
+
+    @property
+    def total(self) -> int:
+        """The number of accesses that count."""
+        return len(self.inside) + len(self.outside)
+
+
+@dataclass(slots=True)
+class Guards:
+    """Finds the guards of a project."""
+
+    links: Links
+    types: Types
+    uses: Uses
+    sharing: Sharing
+    entry: EntryLocks
+    steps: Callable[[Func], list[Step]]
+    confinement: Confinement
+    _texts: dict[str, str] = field(default_factory=dict)
+
+    def all(self) -> dict[str, Guard]:
+        """The guarded locations, by key."""
+        found: dict[str, Guard] = {}
+        for key, uses in self._candidates().items():
+            guard = self._infer(uses)
+            if guard is not None:
+                found[key] = guard
+        return found
+
+    def _candidates(self) -> dict[str, list[GuardedUse]]:
+        """By location: its uses, for locations that some function changes under a lock."""
+        names: set[str] = set()
+        for func in self.links.ordered():
+            above = self.entry.always.get(func.id, frozenset())
+            steps = self.steps(func)
+            for use in self.uses.of(func):
+                if use.act.writes and (above or guard_keys(steps[use.step].held)):
+                    names.add(_last(use.ref))
+        found: dict[str, list[GuardedUse]] = defaultdict(list)
+        for func in self.links.ordered():
+            if func.is_module or func.id in self.entry.owned:
+                continue
+            mine = [use for use in self.uses.of(func) if _last(use.ref) in names]
+            if not mine:
+                continue
+            binding = default_binding(func, self.types)
+            for use in mine:
+                location = self.sharing.location(use.ref, func, binding)
+                if location is not None and not self.confinement.of(use):
+                    found[location.key].append(self._guarded(use, location))
+        return {key: list(_one_per_line(uses)) for key, uses in found.items()}
+
+    def _guarded(self, use: Use, location: Location) -> GuardedUse:
+        here = guard_keys(self.steps(use.func)[use.step].held)
+        held = here | self.entry.always.get(use.func.id, frozenset())
+        doubtful = self.entry.ever.get(use.func.id, frozenset()) - held
+        nested = bool(use.func.facts.owner)
+        unsure = bool(doubtful) or (nested and not here)
+        return GuardedUse(
+            use,
+            location,
+            held,
+            unsure,
+            unsure
+            and not held
+            and not nested
+            and not use.func.facts.name.startswith("_")
+            and use.func.id in self.entry.bare,
+        )
+
+    def _infer(self, uses: list[GuardedUse]) -> Guard | None:
+        locks = {key for one in uses if one.use.act.writes for key in one.held if key != ANY_LOCK}
+        best: Guard | None = None
+        for lock in sorted(locks):
+            inside = tuple(one for one in uses if lock in one.held or ANY_LOCK in one.held)
+            outside = tuple(one for one in uses if not one.held and not one.unsure)
+            unsure = tuple(one for one in uses if one not in inside and one not in outside)
+            guard = Guard(inside[0].location, lock, self._text(lock), inside, outside, unsure)
+            if _believable(guard) and (best is None or _weight(inside) > _weight(best.inside)):
+                best = guard
+        return best
+
+    def _text(self, lock: str) -> str:
+        if not self._texts:
+            for func in self.links.ordered():
+                for step in self.steps(func):
+                    for held in step.held:
+                        self._texts.setdefault(held.lock.key, held.lock.text)
+        return self._texts.get(lock, lock.rpartition(":")[2])
+
+
+def _one_per_line(uses: list[GuardedUse]) -> Iterator[GuardedUse]:
+    """What is written as one access counts as one: the call `self.rows.values()` and the loop over it, say."""
+    best: dict[tuple[str, int], GuardedUse] = {}
+    for one in uses:
+        place = (one.use.func.id, one.use.span[0])
+        if place not in best or _STRENGTH[one.use.act] > _STRENGTH[best[place].use.act]:
+            best[place] = one
+    yield from best.values()
+
+
+_STRENGTH = {Act.READ: 0, Act.REBIND: 1, Act.REORDER: 2, Act.REMOVE: 2, Act.ADD: 2, Act.ITERATE: 3, Act.UPDATE: 4}
+
+
+def _believable(guard: Guard) -> bool:
+    """At least half of the accesses are under the lock, or they weigh twice as much as the others; one access alone says nothing."""
+    balance = _weight(guard.inside) >= 2 * _weight(guard.outside)
+    return len(guard.inside) > 1 and (balance or len(guard.inside) >= len(guard.outside))
+
+
+def _weight(uses: tuple[GuardedUse, ...]) -> int:
+    return sum(2 if one.use.act.writes else 1 for one in uses)
+
+
+def _last(ref: Ref) -> str:
+    return next((step for step in reversed(ref.path) if not step.startswith("[")), ref.name.rpartition(".")[2])
+
+
+def default_binding(func: Func, types: Types) -> dict[str, Token]:
+    """Whose the parameters are when anybody may call the function: `self` is some instance that other threads may have too."""
+    name = types.self_name(func)
+    if not name or func.facts.name in OWNED_METHODS:
+        return {}
+    return {name: Token("self", f"{func.module.name}:{func.facts.cls}")}

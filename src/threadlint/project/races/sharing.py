@@ -1,0 +1,303 @@
+"""Which locations several threads reach, and which accesses to them may run in parallel without a common lock."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from threadlint.facts.model import Access, Call, Kind, Ref, Root
+from threadlint.knowledge.stdlib import IN_PLACE_ATOMIC
+from threadlint.project.locks.entry_locks import OWNED_METHODS
+from threadlint.project.locks.locks import ANY_LOCK, Step, text
+from threadlint.project.names.linker import absolute
+from threadlint.project.names.things import ClassThing, Cls, Func, Object
+from threadlint.project.names.types import Types
+from threadlint.project.roots.contexts import MAIN, Context, Contexts
+from threadlint.project.roots.ownership import Ownership, Token, closure_token, part
+from threadlint.project.roots.thread_roots import Spawn
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """What may be shared: `key` is the same for every access to it, `owner` says whose object it belongs to, `text` is for messages."""
+
+    key: str
+    owner: Token
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Touch:
+    """An access to a shared location in one context: with the locks held (by key) and the roots that come this way."""
+
+    access: Access
+    step: int
+    context: Context
+    location: Location
+    held: frozenset[str]
+    roots: int
+
+    @property
+    def func(self) -> Func:
+        """The function that the access stands in."""
+        return self.context.func
+
+
+@dataclass(frozen=True, slots=True)
+class Race:
+    """Two accesses of one location that may run in parallel: `first` is an update, `second` writes (it may be the same access in another thread)."""
+
+    first: Touch
+    second: Touch
+    roots: tuple[Spawn, ...]
+    with_main: bool = False
+    main_side: Touch | None = None
+    """with the main thread: the access that it makes"""
+
+
+@dataclass(slots=True)
+class Sharing:
+    """Collects touches and pairs them."""
+
+    types: Types
+    ownership: Ownership
+    contexts: Contexts
+    steps: Callable[[Func], list[Step]]
+
+    def touches(self) -> dict[str, list[Touch]]:
+        """All writing accesses to locations that more than one thread may reach, by location."""
+        found: dict[str, list[Touch]] = defaultdict(list)
+        spawners = {spawn.func.id for spawn in self.contexts.spawns}
+        for context, roots in self.contexts.reached.items():
+            if context.func.facts.name in OWNED_METHODS and roots & ~MAIN == 0:
+                continue
+            binding = dict(context.binding)
+            for number, step in enumerate(self.steps(context.func)):
+                node = step.node
+                if type(node) is not Access or node.kind == Kind.READ or node.form in _NO_STORE:
+                    continue
+                location = self.location(node.ref, context.func, binding)
+                if location is None or self.harmless(node, context.func):
+                    continue
+                excluding = [one for one in step.held if one.lock.excludes]
+                for one in excluding:
+                    self.contexts.texts.setdefault(one.lock.key, one)
+                held = context.held.union(one.lock.key for one in excluding)
+                if not node.ref.path and node.ref.root == Root.VAR and node.ref.owner == context.func.facts.qualname:
+                    # the variable's own function: each activation has its own variable, which only the threads that it starts share
+                    if context.func.id not in spawners:
+                        continue
+                    found[location.key].append(Touch(node, number, context, location, held, MAIN))
+                else:
+                    found[location.key].append(Touch(node, number, context, location, held, roots))
+        return found
+
+    def races(self) -> Iterator[Race]:
+        """For each location the update that is easiest to understand, with an access that can come between its read and its write."""
+        for touches in self.touches().values():
+            updates = [
+                t
+                for t in touches
+                if t.access.kind == Kind.UPDATE and t.access.form in _UPDATES and ANY_LOCK not in t.held
+            ]
+            best = min((race for update in updates for race in self._pairs(update, touches)), key=_rank, default=None)
+            if best is not None:
+                yield best
+
+    def _pairs(self, update: Touch, touches: list[Touch]) -> Iterator[Race]:
+        threads = update.roots & ~MAIN
+        many = [spawn for spawn in self.contexts.roots(threads) if spawn.many]
+        if many and not update.held:
+            yield Race(update, update, tuple(many))
+        for other in touches:
+            if ANY_LOCK in other.held or update.held & other.held or not _same_object(update.location, other.location):
+                continue
+            for ours in self.contexts.roots(threads):
+                for theirs in self.contexts.roots(other.roots & ~MAIN):
+                    if ours is not theirs and self._overlap(ours, theirs) and not self._signalled(update, other):
+                        yield Race(update, other, (ours, theirs))
+            yield from self._with_main(update, other)
+
+    def parallel(self, one: Touch, other: Touch) -> Race | None:
+        """Whether the two may run in parallel without a common lock, in which threads; None where nothing says so."""
+        if ANY_LOCK in one.held | other.held or one.held & other.held or not _same_object(one.location, other.location):
+            return None
+        many = [spawn for spawn in self.contexts.roots(one.roots & other.roots & ~MAIN) if spawn.many]
+        if many:
+            return Race(one, other, (many[0],))
+        for ours in self.contexts.roots(one.roots & ~MAIN):
+            for theirs in self.contexts.roots(other.roots & ~MAIN):
+                if ours is not theirs and self._overlap(ours, theirs) and not self._signalled(one, other):
+                    return Race(one, other, (ours, theirs))
+        return next(self._with_main(one, other), None)
+
+    def _with_main(self, update: Touch, other: Touch) -> Iterator[Race]:
+        """One side in a thread, the other in the main thread while that thread runs."""
+        for thread_side, main_side in ((update, other), (other, update)):
+            if main_side.roots & MAIN:
+                for spawn in self.contexts.roots(thread_side.roots & ~MAIN):
+                    if self._while_running(spawn, main_side) or self._from_outside(spawn, main_side):
+                        yield Race(update, other, (spawn,), with_main=True, main_side=main_side)
+
+    def _while_running(self, spawn: Spawn, touch: Touch) -> bool:
+        """Whether the main thread's access can come after the start of the thread and before its end."""
+        chain = self.contexts.chain(touch.context, main=True)
+        if chain[-1][1].spawn is not None:
+            return False
+        step = touch.step
+        for context, origin in chain:
+            if context.func is spawn.func:
+                return spawn.begin < step and (spawn.end < 0 or step <= spawn.end)
+            step = origin.step
+        return False
+
+    def _from_outside(self, spawn: Spawn, touch: Touch) -> bool:
+        """Whether a public method of the object that runs the thread updates it: whoever has the object can call that at any time."""
+        entry = self.contexts.chain(touch.context, main=True)[-1][0].func
+        if (
+            touch.access.kind != Kind.UPDATE
+            or entry is spawn.func
+            or not entry.facts.cls
+            or entry.facts.name.startswith("_")
+            or not self._is_kept(spawn)
+        ):
+            return False
+        return touch.location.owner.kind in ("self", "part") and self.types.owner(entry) is self.types.owner(spawn.func)
+
+    def _is_kept(self, spawn: Spawn) -> bool:
+        """Whether the object keeps the thread, and so lives on beside it; a method that runs a thread for itself is busy meanwhile."""
+        if spawn.kind in ("executor", "pool", "framework"):
+            return True
+        nodes = (step.node for step in self.steps(spawn.func))
+        return any(type(node) is Access and bool(node.ref.path) and node.value == spawn.call.result for node in nodes)
+
+    def _overlap(self, one: Spawn, other: Spawn) -> bool:
+        """Whether threads of two places can run at once: unless one function starts the second after it has joined the first."""
+        if one.func is not other.func:
+            return True
+        first, second = (one, other) if one.begin <= other.begin else (other, one)
+        return first.end < 0 or second.begin <= first.end
+
+    def _signalled(self, one: Touch, other: Touch) -> bool:
+        """Whether an Event that one side sets after its access, and the other waits for before its own, puts them in order."""
+        return self._sets_then_waits(one, other) or self._sets_then_waits(other, one)
+
+    def _sets_then_waits(self, first: Touch, second: Touch) -> bool:
+        set_after = {origin for number, origin in self._events(first.func, "set") if number > first.step}
+        return any(number < second.step and origin in set_after for number, origin in self._events(second.func, "wait"))
+
+    def _events(self, func: Func, method: str) -> Iterator[tuple[int, tuple[str, int]]]:
+        for number, step in enumerate(self.steps(func)):
+            node = step.node
+            if type(node) is Call and isinstance(node.callee, Ref) and node.callee.path[-1:] == (method,):
+                for thing in self.types.of(node.callee.receiver, func):
+                    if (
+                        isinstance(thing, Object)
+                        and thing.type == "threading.Event"
+                        and thing.frame is not None
+                        and thing.call is not None
+                    ):
+                        yield number, (thing.frame.id, thing.call.id)
+
+    # locations
+
+    def location(self, ref: Ref, func: Func, binding: dict[str, Token]) -> Location | None:
+        """The shared location that a reference means; None for what one thread has for itself, and where that is not known."""
+        if not ref.path:
+            return self._name(ref, func, binding)
+        base = ref.receiver
+        step = ref.path[-1]
+        things = self.types.of(base, func)
+        if any(isinstance(thing, Object) and self._thread_local(thing) for thing in things):
+            return None
+        if step.startswith("["):
+            return self._element(base, func, binding, text(ref))
+        for thing in things:
+            if isinstance(thing, ClassThing):
+                return Location(f"{self._definer(thing.cls, step)}.{step}", Token("global", thing.cls.id), text(ref))
+        whole = absolute(self.types.links, func.module, ref)
+        if whole.root == Root.GLOBAL and not whole.path:
+            return Location(f"{whole.owner}.{whole.name}", Token("global", f"{whole.owner}.{whole.name}"), text(ref))
+        token = self.ownership.of(base, func, binding)
+        if token is None or not token.shared:
+            return None
+        for thing in things:
+            if isinstance(thing, Object) and isinstance(thing.type, Cls):
+                return Location(f"{self._definer(thing.type, step)}.{step}", token, text(ref))
+        inner = part(token, step)
+        return Location(inner.id, token, text(ref)) if inner is not None else None
+
+    def _name(self, ref: Ref, func: Func, binding: dict[str, Token]) -> Location | None:
+        if ref.root in (Root.GLOBAL, Root.IMPORT):
+            found = absolute(self.types.links, func.module, ref)
+            if found.root != Root.GLOBAL:
+                return None
+            key = f"{found.owner}.{found.name}"
+            return Location(key, Token("global", key), text(ref))
+        if ref.root == Root.VAR:
+            key = f"{func.module.name}:{ref.owner}.{ref.name}"
+            if ref.owner != func.facts.qualname:
+                token = closure_token(key, ref.name, binding)
+                return Location(key, token, text(ref)) if token is not None and token.shared else None
+            if ref.name in func.facts.captured:
+                return Location(key, Token("var", key), text(ref))
+        return None
+
+    def _element(self, base: Ref, func: Func, binding: dict[str, Token], name: str) -> Location | None:
+        container = (
+            self.location(base, func, binding)
+            if base.path or base.root != Root.VAR or base.owner != func.facts.qualname
+            else None
+        )
+        if container is not None:
+            return Location(f"{container.key}[]", container.owner, name)
+        token = self.ownership.of(base, func, binding)
+        return Location(f"{token.id}[]", token, name) if token is not None and token.shared else None
+
+    def _definer(self, cls: Cls, step: str) -> str:
+        """The base class that first gives the attribute a value, so that all subclasses name one location."""
+        owners = {
+            f"{where.module.name}:{where.facts.cls}"
+            for where, access in self.types.links.attributes.get(step, ())
+            if where.facts.cls and access.ref.root == Root.VAR and len(access.ref.path) == 1
+        }
+        found = cls.id
+        for base in self.types.mro(cls):
+            if isinstance(base, Cls) and base.id in owners:
+                found = base.id
+        return found
+
+    def _thread_local(self, thing: Object) -> bool:
+        if isinstance(thing.type, str):
+            return thing.type in ("threading.local", "contextvars.ContextVar")
+        return self.types.derives(thing.type, ("threading.local", "_thread._local"))
+
+    def harmless(self, access: Access, func: Func) -> bool:
+        """In-place operators of builtin containers are one step, and store the same object back."""
+        if access.form != "augmented":
+            return False
+        kinds = self.types.types(access.ref, func)
+        return any(access.op in IN_PLACE_ATOMIC.get(kind, ()) for kind in kinds)
+
+
+_NO_STORE = frozenset({"annotation", "def", "class", "import", "for", "with", "except"})
+_UPDATES = frozenset({"augmented", "assigned", "carried"})
+
+
+def _same_object(one: Location, other: Location) -> bool:
+    """Two locations with one key are the same, unless they belong to two objects that are known to differ."""
+    return one.owner == other.owner or not (one.owner.kind == other.owner.kind == "global")
+
+
+def _rank(race: Race) -> tuple[object, ...]:
+    """The race that is easiest to believe first: threads against themselves, then two roots, then the main thread; then by place."""
+    first = race.first
+    return (
+        race.with_main,
+        len(race.roots) > 1,
+        bool(first.held),
+        first.access.form != "augmented",
+        first.func.module.path,
+        first.access.span,
+    )

@@ -1,0 +1,84 @@
+"""Where the process forks: `os.fork()`, `preexec_fn`, and `multiprocessing` where it forks.
+
+Source: the library reference of 3.14, "os.fork" and "multiprocessing: Contexts and start methods": on Linux the default was `fork` until 3.13.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from threadlint.facts.model import Call, Const, Ref
+from threadlint.project.locks.locks import Step
+from threadlint.project.names.linker import Links
+from threadlint.project.names.things import Cls, External, Func, Object
+from threadlint.project.names.types import Types
+
+_FORKS = frozenset({"os.fork", "os.forkpty", "pty.fork", "posix.fork"})
+_POOLS = frozenset({"multiprocessing.Pool", "multiprocessing.pool.Pool", "concurrent.futures.ProcessPoolExecutor"})
+_NOT_BY_DEFAULT = (3, 14)
+
+
+@dataclass(frozen=True, slots=True)
+class Fork:
+    """One place where the process forks; `explicit` where the program itself runs the child's code after it."""
+
+    func: Func
+    call: Call
+    step: int
+    what: str
+    explicit: bool = False
+
+
+def forks(
+    links: Links, types: Types, steps: Callable[[Func], list[Step]], version: tuple[int, int] | None
+) -> Iterator[Fork]:
+    """Every place where the process forks, or may fork on Linux with the oldest supported version of Python."""
+    by_default = (version or (3, 0)) < _NOT_BY_DEFAULT and not _other_method(links)
+    for func in links.ordered():
+        if not any(_candidate(call) for call in links.calls[func.id].values()):
+            continue
+        for number, step in enumerate(steps(func)):
+            if isinstance(step.node, Call) and _candidate(step.node):
+                what = _what(types, func, step.node, by_default=by_default)
+                if what:
+                    yield Fork(func, step.node, number, what, explicit=what.startswith("the process forks"))
+
+
+def _candidate(call: Call) -> bool:
+    last = (call.callee.path or (call.callee.name.rpartition(".")[2],))[-1] if isinstance(call.callee, Ref) else ""
+    return last in ("fork", "forkpty", "start", "Pool", "ProcessPoolExecutor") or call.keyword("preexec_fn") is not None
+
+
+def _what(types: Types, func: Func, call: Call, *, by_default: bool) -> str:
+    for thing in types.of(call.callee, func):
+        name = thing.name if isinstance(thing, External) else ""
+        if name in _FORKS:
+            return "the process forks here"
+        if name.startswith("subprocess.") and call.keyword("preexec_fn") not in (None, Const(None)):
+            return "`preexec_fn` runs Python code in a forked child"
+        if by_default and name in _POOLS and call.keyword("mp_context") is None and call.keyword("context") is None:
+            return f"`{name.rpartition('.')[2]}` forks on Linux until Python 3.13,"
+    if by_default and isinstance(call.callee, Ref) and call.callee.path[-1:] == ("start",):
+        receiver = call.callee.receiver
+        found = types.of(receiver, func)
+        if found and all(isinstance(thing, Object) and _is_process(types, thing) for thing in found):
+            return "`start()` of a process forks on Linux until Python 3.13,"
+    return ""
+
+
+def _is_process(types: Types, thing: Object) -> bool:
+    if isinstance(thing.type, Cls):
+        return types.derives(thing.type, ("multiprocessing.Process",))
+    return thing.type == "multiprocessing.Process"
+
+
+def _other_method(links: Links) -> bool:
+    """Whether the program chooses how processes start."""
+    return any(
+        isinstance(call.callee, Ref)
+        and (call.callee.path or (call.callee.name.rpartition(".")[2],))[-1]
+        in ("set_start_method", "get_context", "freeze_support")
+        for calls in links.calls.values()
+        for call in calls.values()
+    )
