@@ -5,17 +5,20 @@ Source: the library reference; for other packages, their own documentation on sh
 
 from __future__ import annotations
 
-from threadlint.knowledge.stdlib import EXECUTORS, LOCKS, POOLS, QUEUES
+from threadlint.knowledge.primitives import PRIMITIVES
+
+_ONCE = frozenset(
+    {
+        "lock", "rlock", "condition", "semaphore", "event", "barrier", "queue", "thread", "process", "executor", "pool", "local", "manager",
+        "interpreter",
+    }
+)  # fmt: skip
 
 IDENTITY = (
-    frozenset(name for name, lock in LOCKS.items() if lock.world != "tasks")
-    | frozenset(name for name, world in QUEUES.items() if world != "tasks")
-    | frozenset(EXECUTORS)
-    | frozenset(POOLS)
+    frozenset(name for name, one in PRIMITIVES.items() if one.world != "tasks" and one.kind in _ONCE)
     | frozenset(
         {
-            "threading.Thread", "threading.Timer", "threading.Event", "threading.Barrier", "threading.local",
-            "multiprocessing.Process", "multiprocessing.Manager", "subprocess.Popen", "socket.socket", "socket.create_connection",
+            "subprocess.Popen", "socket.socket", "socket.create_connection",
             "sqlite3.connect", "sqlite3.Connection", "ssl.create_default_context", "tempfile.TemporaryDirectory", "tempfile.NamedTemporaryFile",
             "http.client.HTTPConnection", "http.client.HTTPSConnection", "smtplib.SMTP", "ftplib.FTP", "select.epoll", "selectors.DefaultSelector",
             "asyncio.new_event_loop", "builtins.open", "io.open", "mmap.mmap", "shelve.open", "dbm.open",

@@ -8,34 +8,30 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from threadlint.knowledge import primitives
+from threadlint.knowledge.primitives import MAKERS, PRIMITIVES, of_kind
+
 
 @dataclass(frozen=True, slots=True)
 class LockType:
-    """A class of locks: `kind` is lock, condition or semaphore; `world` says who it excludes: threads, processes or tasks."""
+    """A class of locks: `kind` is lock, condition or semaphore; `world` says who it excludes: threads, processes or tasks.
+
+    `checked` says that acquiring it again raises an error instead of blocking.
+    """
 
     kind: str
     reentrant: bool = False
     world: str = "threads"
+    checked: bool = False
 
 
 LOCKS: dict[str, LockType] = {
-    "threading.Lock": LockType("lock"),
-    "threading.RLock": LockType("lock", reentrant=True),
-    "threading.Condition": LockType("condition", reentrant=True),
-    "threading.Semaphore": LockType("semaphore"),
-    "threading.BoundedSemaphore": LockType("semaphore"),
-    "multiprocessing.Lock": LockType("lock", world="processes"),
-    "multiprocessing.RLock": LockType("lock", reentrant=True, world="processes"),
-    "multiprocessing.Condition": LockType("condition", reentrant=True, world="processes"),
-    "multiprocessing.Semaphore": LockType("semaphore", world="processes"),
-    "multiprocessing.BoundedSemaphore": LockType("semaphore", world="processes"),
-    "asyncio.Lock": LockType("lock", world="tasks"),
-    "asyncio.Condition": LockType("condition", world="tasks"),
-    "asyncio.Semaphore": LockType("semaphore", world="tasks"),
-    "asyncio.BoundedSemaphore": LockType("semaphore", world="tasks"),
+    name: LockType("lock" if one.kind == "rlock" else one.kind, one.reentrant, one.world, one.checked)
+    for name, one in of_kind("lock", "rlock", "condition", "semaphore").items()
 }
 
 ALIASES: dict[str, str] = {
+    **primitives.ALIASES,
     "_thread.allocate_lock": "threading.Lock",
     "_thread.allocate": "threading.Lock",
     "_thread.LockType": "threading.Lock",
@@ -47,25 +43,6 @@ ALIASES: dict[str, str] = {
     "threading._allocate_lock": "threading.Lock",
     "threading._PyRLock": "threading.RLock",
     "dummy_threading.Lock": "threading.Lock",
-    "multiprocessing.synchronize.Lock": "multiprocessing.Lock",
-    "multiprocessing.synchronize.RLock": "multiprocessing.RLock",
-    "multiprocessing.synchronize.Condition": "multiprocessing.Condition",
-    "multiprocessing.synchronize.Semaphore": "multiprocessing.Semaphore",
-    "multiprocessing.context.Process": "multiprocessing.Process",
-    "multiprocessing.process.BaseProcess": "multiprocessing.Process",
-    "multiprocessing.queues.Queue": "multiprocessing.Queue",
-    "multiprocessing.queues.JoinableQueue": "multiprocessing.JoinableQueue",
-    "multiprocessing.dummy.Pool": "multiprocessing.pool.ThreadPool",
-    "multiprocessing.dummy.Process": "threading.Thread",
-    "multiprocessing.dummy.Lock": "threading.Lock",
-    "multiprocessing.dummy.RLock": "threading.RLock",
-    "multiprocessing.dummy.Queue": "queue.Queue",
-    "multiprocessing.dummy.JoinableQueue": "queue.Queue",
-    "asyncio.locks.Lock": "asyncio.Lock",
-    "asyncio.locks.Condition": "asyncio.Condition",
-    "asyncio.locks.Semaphore": "asyncio.Semaphore",
-    "asyncio.locks.Event": "asyncio.Event",
-    "asyncio.queues.Queue": "asyncio.Queue",
     "concurrent.futures.thread.ThreadPoolExecutor": "concurrent.futures.ThreadPoolExecutor",
     "concurrent.futures.process.ProcessPoolExecutor": "concurrent.futures.ProcessPoolExecutor",
     "concurrent.futures._base.Executor": "concurrent.futures.Executor",
@@ -76,38 +53,21 @@ ALIASES: dict[str, str] = {
 }
 """Other names of the same thing: the module that defines it, and older ones."""
 
-QUEUES: dict[str, str] = {
-    "queue.Queue": "threads",
-    "queue.LifoQueue": "threads",
-    "queue.PriorityQueue": "threads",
-    "queue.SimpleQueue": "threads",
-    "asyncio.Queue": "tasks",
-    "asyncio.LifoQueue": "tasks",
-    "asyncio.PriorityQueue": "tasks",
-    "multiprocessing.Queue": "processes",
-    "multiprocessing.JoinableQueue": "processes",
-    "multiprocessing.SimpleQueue": "processes",
-}
+QUEUES: dict[str, str] = {name: one.world for name, one in of_kind("queue").items()}
 """Queues, and what they connect."""
 
-JOINABLE_QUEUES = frozenset(QUEUES) - {"queue.SimpleQueue", "multiprocessing.SimpleQueue", "multiprocessing.Queue"}
+JOINABLE_QUEUES = frozenset(QUEUES) - {
+    "queue.SimpleQueue",
+    "multiprocessing.SimpleQueue",
+    "multiprocessing.Queue",
+    "concurrent.interpreters.Queue",
+}
 """Queues with `task_done()` and `join()`."""
 
-EXECUTORS: dict[str, str] = {
-    "concurrent.futures.ThreadPoolExecutor": "threads",
-    "concurrent.futures.ProcessPoolExecutor": "processes",
-    "concurrent.futures.InterpreterPoolExecutor": "interpreters",
-    "concurrent.futures.Executor": "threads",
-}
-"""Executors with `submit()` that returns a `concurrent.futures.Future`, and what their workers are.
+EXECUTORS: dict[str, str] = {name: one.world for name, one in of_kind("executor").items()}
+"""Executors with `submit()` that returns a `concurrent.futures.Future`, and what their workers are."""
 
-The abstract `Executor` is taken for a pool of threads: its users cannot rule that out."""
-
-POOLS: dict[str, str] = {
-    "multiprocessing.pool.ThreadPool": "threads",
-    "multiprocessing.Pool": "processes",
-    "multiprocessing.pool.Pool": "processes",
-}
+POOLS: dict[str, str] = {name: one.world for name, one in of_kind("pool").items()}
 """Pools with `apply_async()` and `map()`."""
 
 
@@ -136,6 +96,9 @@ CONSTRUCTORS: dict[str, Starter] = {
 FUNCTIONS: dict[str, Starter] = {
     "_thread.start_new_thread": Starter(0, "", "", 1),
     "asyncio.to_thread": Starter(0, "func"),
+    "anyio.to_thread.run_sync": Starter(0, "func"),
+    "trio.to_thread.run_sync": Starter(0, "sync_fn"),
+    "starlette.concurrency.run_in_threadpool": Starter(0, "func"),
     "concurrent.futures.Future.add_done_callback": Starter(0, "fn"),
 }
 """Functions that run a callable on a thread."""
@@ -156,8 +119,7 @@ POOL_METHODS: dict[str, Starter] = {
     "starmap_async": Starter(0, "func", repeats=True),
 }
 
-LOOP_TYPES = frozenset({"asyncio.AbstractEventLoop", "asyncio.BaseEventLoop", "asyncio.events.AbstractEventLoop"})
-LOOP_GETTERS = frozenset({"asyncio.get_running_loop", "asyncio.get_event_loop", "asyncio.new_event_loop"})
+LOOP_TYPES = frozenset(of_kind("loop"))
 
 CALLBACKS: dict[str, int] = {
     "concurrent.futures.Future.add_done_callback": 0,
@@ -179,29 +141,9 @@ IN_PLACE_ATOMIC: dict[str, frozenset[str]] = {
 Source: the FAQ "What kinds of global value mutation are thread-safe?" and the 3.14 page "Thread safety guarantees"; storing the
 same object back is harmless."""
 
-THREAD_SAFE = (
-    frozenset(QUEUES)
-    | frozenset(LOCKS)
-    | frozenset(
-        {
-            "threading.Event",
-            "threading.Barrier",
-            "threading.local",
-            "multiprocessing.Event",
-            "contextvars.ContextVar",
-            "asyncio.Event",
-        }
-    )
-    | frozenset(EXECUTORS)
-    | frozenset(POOLS)
-)
-"""Types whose methods are safe to call from any thread (asyncio's belong to one loop and are judged by other rules)."""
-
 OTHERS = frozenset(
     {
-        "threading.Event", "threading.Barrier", "threading.local", "multiprocessing.Event", "multiprocessing.Process", "multiprocessing.Value",
-        "multiprocessing.Array", "concurrent.futures.Future", "concurrent.futures.wait", "concurrent.futures.as_completed",
-        "contextvars.ContextVar", "asyncio.Event", "asyncio.Future", "asyncio.Task", "asyncio.create_task", "asyncio.gather",
+        "concurrent.futures.wait", "concurrent.futures.as_completed", "asyncio.gather", "asyncio.run_coroutine_threadsafe",
         "contextlib.suppress", "contextlib.ExitStack", "contextlib.AsyncExitStack", "contextlib.contextmanager", "contextlib.asynccontextmanager",
         "contextlib.nullcontext", "contextlib.closing", "functools.partial", "functools.wraps", "functools.lru_cache", "functools.cache",
         "functools.cached_property", "collections.deque", "collections.defaultdict", "collections.OrderedDict", "collections.Counter",
@@ -209,27 +151,11 @@ OTHERS = frozenset(
     }
 )  # fmt: skip
 
-KNOWN = (
-    frozenset(LOCKS)
-    | frozenset(QUEUES)
-    | frozenset(EXECUTORS)
-    | frozenset(POOLS)
-    | frozenset(CONSTRUCTORS)
-    | frozenset(FUNCTIONS)
-    | LOOP_TYPES
-    | LOOP_GETTERS
-    | OTHERS
-)
+KNOWN = frozenset({*PRIMITIVES, *MAKERS, *CONSTRUCTORS, *FUNCTIONS, *OTHERS})
 """Names that mean what the library reference says even where the project under the linter is the library itself."""
 
 RESULTS: dict[str, str] = {
-    "concurrent.futures.Executor.submit": "concurrent.futures.Future",
-    "concurrent.futures.ThreadPoolExecutor.submit": "concurrent.futures.Future",
-    "concurrent.futures.ProcessPoolExecutor.submit": "concurrent.futures.Future",
-    "asyncio.get_running_loop": "asyncio.AbstractEventLoop",
-    "asyncio.get_event_loop": "asyncio.AbstractEventLoop",
-    "asyncio.new_event_loop": "asyncio.AbstractEventLoop",
-    "asyncio.create_task": "asyncio.Task",
+    **MAKERS,
     "sqlite3.connect": "sqlite3.Connection",
     "sqlite3.dbapi2.connect": "sqlite3.Connection",
     **{
@@ -239,10 +165,13 @@ RESULTS: dict[str, str] = {
 }
 """What calls return, for the few that matter."""
 
-SAME_ON_ENTER = (
-    frozenset(EXECUTORS)
-    | frozenset(POOLS)
-    | frozenset({"contextlib.ExitStack", "contextlib.AsyncExitStack", "sqlite3.Connection"})
+SAME_ON_ENTER = frozenset(
+    {
+        *of_kind("executor", "pool", "manager", "group"),
+        "contextlib.ExitStack",
+        "contextlib.AsyncExitStack",
+        "sqlite3.Connection",
+    }
 )
 """Context managers that `as` binds themselves."""
 

@@ -409,7 +409,7 @@ class Types:
             yield from class_attribute(self, thing.cls, step)
         elif isinstance(thing, Object):
             if isinstance(thing.type, str):
-                yield External(f"{thing.type}.{step}")
+                yield External(canonical(f"{thing.type}.{step}"))
                 return
             yield from instance_attribute(self, thing.type, step)
         elif isinstance(thing, FunctionThing) and step == "__func__":

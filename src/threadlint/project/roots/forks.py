@@ -15,7 +15,7 @@ from threadlint.project.names.things import Cls, External, Func, Object
 from threadlint.project.names.types import Types
 
 _FORKS = frozenset({"os.fork", "os.forkpty", "pty.fork", "posix.fork"})
-_POOLS = frozenset({"multiprocessing.Pool", "multiprocessing.pool.Pool", "concurrent.futures.ProcessPoolExecutor"})
+_POOLS = frozenset({"multiprocessing.Pool", "concurrent.futures.ProcessPoolExecutor"})
 _NOT_BY_DEFAULT = (3, 14)
 
 

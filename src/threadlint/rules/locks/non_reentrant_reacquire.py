@@ -20,7 +20,7 @@ def non_reentrant_reacquire(project: Project) -> Iterator[Problem]:
     ## Why is this bad?
 
     A `threading.Lock` does not know who holds it. When the thread that holds it acquires it again, in a nested `with`, by recursion or in a helper
-    method, it waits for itself, for ever. `asyncio.Lock` is the same for tasks.
+    method, it waits for itself, for ever. `asyncio.Lock` is the same for tasks; the locks of anyio and trio raise `RuntimeError`.
 
     ## Example
 
@@ -135,13 +135,14 @@ def _problem(project: Project, func: Func, held: Held, acquire: Acquire) -> Prob
     outer = project.site(held.func, held.span)
     inner = project.site(acquire.func, acquire.span)
     related = [Related(outer, f"`{held.lock.text}` is acquired here")]
+    outcome = "raises `RuntimeError`" if held.lock.kind.checked else "blocks for ever"
     if not acquire.chain:
-        message = f"`{held.lock.text}` is a plain Lock that this thread already holds (acquired at line {held.span[0]}); acquiring it again blocks for ever"
+        message = f"`{held.lock.text}` is a plain Lock that this thread already holds (acquired at line {held.span[0]}); acquiring it again {outcome}"
         return Problem(inner, message, tuple(related), partners=(inner, outer))
     site = project.site(func, acquire.chain[0][1])
     message = (
         f"this call acquires `{acquire.lock.text}` again, a plain Lock that this thread already holds (acquired at line {held.span[0]});"
-        " it blocks for ever"
+        f" it {outcome}"
     )
     related += [Related(project.site(where, span), "through this call") for where, span in acquire.chain[1:]]
     related.append(Related(inner, f"`{acquire.lock.text}` is acquired again here, in `{acquire.func.name}`"))
