@@ -47,6 +47,7 @@ from threadlint.project.roots.overlap import Overlap
 from threadlint.project.roots.ownership import Ownership
 from threadlint.project.roots.pools import Pools
 from threadlint.project.roots.processes import ProcessSpawn, processes
+from threadlint.project.roots.task_roots import TaskRoots
 from threadlint.project.roots.thread_classes import ThreadClasses
 from threadlint.project.roots.thread_roots import Spawn, ThreadRoots
 
@@ -127,7 +128,22 @@ class Project:
     @cached_property
     def spawns(self) -> tuple[Spawn, ...]:
         """Every place that starts a thread on a function of the project."""
-        return (*self.thread_roots.all(), *FrameworkRoots(self.links, self.types, self.config.thread_roots).all())
+        return (*self.thread_roots.all(), *self.framework_roots.all())
+
+    @cached_property
+    def framework_roots(self) -> FrameworkRoots:
+        """Which functions frameworks run."""
+        return FrameworkRoots(self.links, self.types, self.config.thread_roots)
+
+    @cached_property
+    def task_roots(self) -> TaskRoots:
+        """Which calls start tasks of an event loop."""
+        return TaskRoots(self.links, self.types, self.steps, self.framework_roots)
+
+    @cached_property
+    def tasks(self) -> tuple[Spawn, ...]:
+        """Every place that runs a coroutine of the project as a task: tasks take turns on one loop, they are no threads."""
+        return tuple(self.task_roots.all())
 
     @cached_property
     def processes(self) -> tuple[ProcessSpawn, ...]:
@@ -149,6 +165,22 @@ class Project:
     def contexts(self) -> Contexts:
         """What each thread root, and the main thread, reaches."""
         return reach(self.spawns, self._entries(), self.steps, self.calls, self.ownership, self.assumes_lock)
+
+    @cached_property
+    def task_contexts(self) -> Contexts:
+        """What each task reaches; a call that only makes the coroutine of a task is not followed."""
+        made = {(spawn.func.id, spawn.call.id) for spawn in self.tasks}
+
+        def calls(func: Func, step: Step) -> tuple[tuple[FunctionThing | ClassThing, Call], ...]:
+            return tuple(one for one in self.calls(func, step) if (func.id, one[1].id) not in made)
+
+        return reach(self.tasks, self._entries(), self.steps, calls, self.ownership, self.assumes_lock)
+
+    @cached_property
+    def task_meetings(self) -> Meetings:
+        """Which uses of shared containers and variables may come between the steps of another task."""
+        sharing = Sharing(self.types, self.ownership, self.task_contexts, self.steps)
+        return Meetings(self.types, self.uses, sharing, self.entry, self.confinement, self.steps)
 
     @cached_property
     def sharing(self) -> Sharing:

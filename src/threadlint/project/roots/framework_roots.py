@@ -46,7 +46,7 @@ class FrameworkRoots:
         for func in self.links.ordered():
             runner = self._runner(func, threading_server=threading_server) or self._chosen(func, switched)
             if runner is not None and not (runner.sync_only and func.facts.is_async):
-                yield self._root(func, runner)
+                yield self.root(func, runner)
         yield from self._routes()
 
     def _runner(self, func: Func, *, threading_server: bool) -> Runner | None:
@@ -63,10 +63,10 @@ class FrameworkRoots:
         return self._inherited(cls, func.facts.name, threading_server=threading_server) if cls is not None else None
 
     def _decorated(self, decorator: object, func: Func) -> Runner | None:
-        known = sorted(self._names(decorator, func) & DECORATORS.keys())
+        known = sorted(self.names(decorator, func) & DECORATORS.keys())
         return DECORATORS[known[0]] if known else None
 
-    def _names(self, decorator: object, func: Func) -> set[str]:
+    def names(self, decorator: object, func: Func) -> set[str]:
         """The dotted names of a decorator, with or without arguments."""
         scope = self.types.scope(func)
         value = decorator
@@ -119,7 +119,7 @@ class FrameworkRoots:
         if WSGI in switched and names[-2:] == WSGI_PARAMETERS:
             return WSGI
         if CELERY in switched and any(
-            self._names(decorator, func) & TASK_DECORATORS for decorator in func.facts.decorators
+            self.names(decorator, func) & TASK_DECORATORS for decorator in func.facts.decorators
         ):
             return CELERY
         return None
@@ -139,9 +139,10 @@ class FrameworkRoots:
                         position, keyword, runner = ROUTES[thing.name]
                         for target in self.types.functions(call.argument(position, keyword), func):
                             if not (runner.sync_only and target.func.facts.is_async):
-                                yield self._root(target.func, runner)
+                                yield self.root(target.func, runner)
 
-    def _root(self, func: Func, runner: Runner) -> Spawn:
+    def root(self, func: Func, runner: Runner) -> Spawn:
+        """The root of a function that a framework runs."""
         body = self.links.funcs[f"{func.module.name}:"]
         receiver = (
             None

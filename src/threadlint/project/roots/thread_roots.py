@@ -79,6 +79,7 @@ class Spawn:
             "executor": "submitted",
             "pool": "handed to a pool",
             "class": "started as a thread",
+            "task": "started as a task",
         }.get(self.kind, "run on a thread")
 
 

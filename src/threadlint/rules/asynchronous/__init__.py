@@ -1,0 +1,1 @@
+"""Rules on asyncio and other event loops."""
