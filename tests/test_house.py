@@ -33,7 +33,7 @@ ROOMS = (
     "runtime",
     "proving",
 )
-FLOORS = ("names", "locks", "bodies", "roots", "queues", "races", "deadlocks")
+FLOORS = ("names", "locks", "bodies", "roots", "queues", "signals", "races", "deadlocks")
 """The folders of `project`, each of which may import those before it."""
 DOORS = {"flake8_plugin", "pytest_plugin", "cli", "__main__"}
 """Rooms that may import every other; nothing imports them but each other."""

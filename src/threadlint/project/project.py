@@ -50,6 +50,10 @@ from threadlint.project.roots.processes import ProcessSpawn, processes
 from threadlint.project.roots.task_roots import TaskRoots
 from threadlint.project.roots.thread_classes import ThreadClasses
 from threadlint.project.roots.thread_roots import Spawn, ThreadRoots
+from threadlint.project.signals.lost import LostNotifications
+from threadlint.project.signals.predicates import Predicates
+from threadlint.project.signals.signals import SignalCall, Signals
+from threadlint.project.signals.waiting import Waiting
 
 
 @dataclass(slots=False)
@@ -372,6 +376,25 @@ class Project:
     def queues(self) -> Queues:
         """Which values are the same queue, and what is done to each."""
         return Queues(self.types, self.links)
+
+    @cached_property
+    def signals(self) -> Signals:
+        """What is called on conditions, events, barriers and semaphores."""
+        return Signals(self.types, self.links, self.steps)
+
+    def waiting(self, wait: SignalCall) -> Waiting:
+        """How a condition is waited for at this call."""
+        return Waiting(self.predicates, self.steps, wait)
+
+    @cached_property
+    def lost_notifications(self) -> LostNotifications:
+        """Notifications that come when nobody waits."""
+        return LostNotifications(self.signals, self.predicates, self.uses, self.entry, self.steps)
+
+    @cached_property
+    def predicates(self) -> Predicates:
+        """What tests look at."""
+        return Predicates(self.types, self.uses)
 
     def site(self, func: Func | Module, span: Span) -> Site:
         """A span of the function's file as a place for people."""

@@ -1,0 +1,1 @@
+"""Signals: conditions, events, barriers and semaphores, and who gives and takes them."""
