@@ -18,6 +18,7 @@ from threadlint.project.bodies.laziness import Laziness
 from threadlint.project.bodies.lifetimes import Lifetimes
 from threadlint.project.bodies.registries import Registries
 from threadlint.project.bodies.snapshots import Snapshots
+from threadlint.project.bodies.thread_locals import ThreadLocals
 from threadlint.project.bodies.uses import Uses
 from threadlint.project.deadlocks.lock_order import LockOrder
 from threadlint.project.deadlocks.waits import Waits
@@ -210,6 +211,11 @@ class Project:
     def late_binding(self) -> LateBinding:
         """Which variables functions read too late."""
         return LateBinding(self.types, self.steps, self.callees)
+
+    @cached_property
+    def thread_locals(self) -> ThreadLocals:
+        """Which values are thread-local storage."""
+        return ThreadLocals(self.links, self.types, self.steps)
 
     @cached_property
     def lifetimes(self) -> Lifetimes:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from threadlint.facts.model import Access, Call, FileFacts, Kind, Loop, Node, Ref, Root, walk
 from threadlint.knowledge.stdlib import KNOWN, canonical
+from threadlint.project.names.defaults import default_methods
 from threadlint.project.names.things import Cls, Func, Module
 
 _GROWING = frozenset({"append", "appendleft", "add", "put", "put_nowait", "insert", "setdefault"})
@@ -35,6 +36,8 @@ class Links:
     """functions by the id of the function that they are defined in"""
     looped: dict[str, set[int]] = field(default_factory=dict)
     """numbers of the calls that stand in a loop, by function id"""
+    defaults: dict[tuple[str, str], Func] = field(default_factory=dict)
+    """methods that make the value of an attribute, by class id and attribute"""
     methods: dict[str, dict[str, Func]] = field(default_factory=lambda: defaultdict(dict))
     method_variants: dict[str, dict[str, list[Func]]] = field(
         default_factory=lambda: defaultdict(lambda: defaultdict(list))
@@ -74,6 +77,7 @@ def link(files: Sequence[tuple[str, str, FileFacts]]) -> Links:
             if type(call) is Call
         }
         _index(links, func, func.facts.body)
+    links.defaults.update(default_methods(links))
     return links
 
 

@@ -61,6 +61,10 @@ def class_attribute(types: Types, cls: Cls, step: str) -> Iterator[Thing]:
     for base in types.mro(cls):
         if not isinstance(base, Cls):
             continue
+        maker = types.links.defaults.get((base.id, step))
+        if maker is not None:
+            for value in types.returned(maker):
+                yield from types.of(value, maker)
         for where, access in types.links.attributes.get(step, ()):
             if _names_class(access.ref, where, base):
                 yield from types.of(access.value, where)

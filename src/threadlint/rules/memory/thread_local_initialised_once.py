@@ -1,0 +1,184 @@
+"""TL601."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from threadlint.facts.model import Kind, Try
+from threadlint.findings import Problem, Related, Severity
+from threadlint.project.bodies.paths import catches
+from threadlint.project.bodies.thread_locals import LocalUse, Storage
+from threadlint.project.names.test_files import in_tests
+from threadlint.project.names.things import Cls, Func
+from threadlint.project.project import Project
+from threadlint.project.roots.contexts import MAIN
+from threadlint.project.roots.thread_roots import Spawn
+from threadlint.rules.rule import rule
+
+
+@rule("TL601", since="0.1", severity=Severity.ERROR)
+def thread_local_initialised_once(project: Project) -> Iterator[Problem]:
+    """An attribute of a `threading.local` is set in one thread only, and other threads read it.
+
+    ## Why is this bad?
+
+    A `threading.local()` has attributes of its own in every thread. What the module's body or a constructor assigns is there in the thread that imports the module or
+    makes the object, and in no other: there, reading it raises `AttributeError`. Tests that use one thread never see it.
+
+    ## Example
+
+    ```python
+    import threading
+
+    memory = threading.local()
+    memory.cache = {}
+
+
+    def square(number: int) -> int:
+        return memory.cache.setdefault(number, number * number)  # expect: TL601
+
+
+    thread = threading.Thread(target=square, args=(3,))
+    thread.start()
+    thread.join()
+    ```
+
+    ## Use instead
+
+    A subclass whose `__init__` sets the attribute: it runs again in each thread that uses the object.
+
+    ```python
+    import threading
+
+
+    class Memory(threading.local):
+        def __init__(self) -> None:
+            self.cache = {}
+
+
+    memory = Memory()
+
+
+    def square(number: int) -> int:
+        return memory.cache.setdefault(number, number * number)
+
+
+    thread = threading.Thread(target=square, args=(3,))
+    thread.start()
+    thread.join()
+    ```
+
+    `getattr(memory, "cache", None)`, or a `try` with `except AttributeError` around the read, do as well.
+
+    ## Known limits
+
+    - An attribute that some other function assigns too is taken to be set in each thread, unless the assignments stand in the function that starts the thread, before it
+      does so.
+    - Storage whose attributes are reached through `vars()`, `__dict__` or `hasattr()` is left alone, and so are reads in tests.
+    """
+    for storage in project.thread_locals.all():
+        if storage.whole:
+            continue
+        for name, uses in storage.uses.items():
+            writes = [use for use in uses if use.kind == Kind.WRITE and not _initialises(storage, use)]
+            if not writes or name in storage.asked or _has_default(project, storage, name):
+                continue
+            if all(use.func is storage.func or use.func.is_module for use in writes):
+                yield from _everywhere_else(project, storage, name, uses, writes)
+            else:
+                yield from _in_threads(project, storage, name, uses, writes)
+
+
+def _everywhere_else(
+    project: Project, storage: Storage, name: str, uses: list[LocalUse], writes: list[LocalUse]
+) -> Iterator[Problem]:
+    """Set where the storage is made or by a module's body: any other function may run in another thread."""
+    setters = {use.func.id for use in writes}
+    told: set[str] = set()
+    for use in uses:
+        if use.kind not in (Kind.READ, Kind.UPDATE) or use.func.id in setters or use.func.id in told or in_tests(use.func):
+            continue
+        if not _prepared(project, use):
+            told.add(use.func.id)
+            who = "imports this module" if writes[0].func.is_module else f"calls `{writes[0].func.name}`"
+            yield _problem(project, use, writes[0], name, f"only in the thread that {who}", ())
+
+
+def _in_threads(
+    project: Project, storage: Storage, name: str, uses: list[LocalUse], writes: list[LocalUse]
+) -> Iterator[Problem]:
+    """Set in the functions that start the threads, before they do so."""
+    starts = [spawn for spawn in project.spawns if not spawn.note]
+    before = {spawn.func.id for spawn in starts}
+    if not all(use.func.id in before or use.func is storage.func for use in writes):
+        return
+    if any(bits & ~MAIN for use in writes for bits in _roots(project, use.func)):
+        return
+    told: set[str] = set()
+    for use in uses:
+        if use.kind not in (Kind.READ, Kind.UPDATE) or use.func.id in told or _prepared(project, use):
+            continue
+        root = _thread(project, use.func)
+        write = next((one for one in writes if root is not None and one.func is root.func and one.step < root.begin), None)
+        if root is not None and write is not None:
+            told.add(use.func.id)
+            started = Related(project.site(root.func, root.span), root.story)
+            yield _problem(project, use, write, name, f"only in the thread that calls `{write.func.name}`", (started,))
+
+
+def _roots(project: Project, func: Func) -> Iterator[int]:
+    return (bits for _, bits in project.meetings.contexts(func))
+
+
+def _thread(project: Project, func: Func) -> Spawn | None:
+    """A thread that runs the function."""
+    bits = 0
+    for one in _roots(project, func):
+        bits |= one
+    return next(project.contexts.roots(bits & ~MAIN), None)
+
+
+def _initialises(storage: Storage, use: LocalUse) -> bool:
+    """`self.x = 0` in the `__init__` of a subclass: it runs in each thread."""
+    return storage.cls is not None and use.func.facts.cls == storage.cls.facts.qualname and use.func.module is storage.cls.module
+
+
+def _has_default(project: Project, storage: Storage, name: str) -> bool:
+    """Whether the class of the storage gives the attribute a value in each thread."""
+    if storage.cls is None:
+        return False
+    bases = [base for base in project.types.mro(storage.cls) if isinstance(base, Cls)]
+    owners = {base.id for base in bases}
+    if any("__getattr__" in project.links.methods.get(owner, {}) for owner in owners):
+        return True
+    if any(name in project.links.methods.get(owner, {}) for owner in owners):
+        return True
+    for where, access in project.links.attributes.get(name, ()):
+        own = where.facts.cls and f"{where.module.name}:{where.facts.cls}" in owners
+        named = any(
+            where.module is base.module and ".".join((access.ref.name, *access.ref.path[:-1])) == base.facts.qualname
+            for base in bases
+        )
+        if own or named:
+            return True
+    return False
+
+
+def _prepared(project: Project, use: LocalUse) -> bool:
+    """Whether the reader reckons with a missing attribute."""
+    step = project.steps(use.func)[use.step]
+    return any(
+        isinstance(node, Try) and part == "body" and any(catches(handler, "AttributeError") for handler in node.handlers)
+        for node, part in step.context
+    )
+
+
+def _problem(
+    project: Project, use: LocalUse, write: LocalUse, name: str, where: str, more: tuple[Related, ...]
+) -> Problem:
+    related = (Related(project.site(write.func, write.span), f"`{write.text}.{name}` is set here"), *more)
+    return Problem(
+        project.site(use.func, use.span),
+        f"`{use.text}.{name}` is set {where}; in every other thread this read raises `AttributeError`",
+        related,
+    )
