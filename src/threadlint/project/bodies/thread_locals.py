@@ -161,7 +161,7 @@ class ThreadLocals:
     def _asked(self, found: dict[tuple[str, int], Storage], names: set[str], func: Func, call: Call) -> None:
         callee = call.callee
         builtin = callee.name if isinstance(callee, Ref) and callee.root == Root.BUILTIN and not callee.path else ""
-        if builtin not in _ASKING and builtin not in ("vars", "dir", "getattr"):
+        if builtin not in _ASKING and builtin not in ("vars", "dir"):
             return
         for one in call.args[:1]:
             if not isinstance(one, Ref) or _last(one) not in names:
@@ -171,8 +171,6 @@ class ThreadLocals:
                 if isinstance(name, Const) and isinstance(name.value, str):
                     if builtin in _ASKING:
                         storage.asked.add(name.value)
-                    elif len(call.args) == 2:  # noqa: PLR2004 `getattr(local, "x")` without a default
-                        storage.uses.setdefault(name.value, [])
                 else:
                     storage.whole = True
 

@@ -14,7 +14,11 @@ if TYPE_CHECKING:
 
 def default_methods(links: Links) -> dict[tuple[str, str], Func]:
     """By class id and attribute."""
-    return {(f"{func.module.name}:{func.facts.cls}", name): func for func in links.ordered() for name in _made_by(links, func)}
+    return {
+        (f"{func.module.name}:{func.facts.cls}", name): func
+        for func in links.ordered()
+        for name in _made_by(links, func)
+    }
 
 
 def _made_by(links: Links, func: Func) -> Iterator[str]:

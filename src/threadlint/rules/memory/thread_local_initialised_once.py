@@ -84,19 +84,22 @@ def thread_local_initialised_once(project: Project) -> Iterator[Problem]:
             if not writes or name in storage.asked or _has_default(project, storage, name):
                 continue
             if all(use.func is storage.func or use.func.is_module for use in writes):
-                yield from _everywhere_else(project, storage, name, uses, writes)
+                yield from _everywhere_else(project, name, uses, writes)
             else:
                 yield from _in_threads(project, storage, name, uses, writes)
 
 
-def _everywhere_else(
-    project: Project, storage: Storage, name: str, uses: list[LocalUse], writes: list[LocalUse]
-) -> Iterator[Problem]:
+def _everywhere_else(project: Project, name: str, uses: list[LocalUse], writes: list[LocalUse]) -> Iterator[Problem]:
     """Set where the storage is made or by a module's body: any other function may run in another thread."""
     setters = {use.func.id for use in writes}
     told: set[str] = set()
     for use in uses:
-        if use.kind not in (Kind.READ, Kind.UPDATE) or use.func.id in setters or use.func.id in told or in_tests(use.func):
+        if (
+            use.kind not in (Kind.READ, Kind.UPDATE)
+            or use.func.id in setters
+            or use.func.id in told
+            or in_tests(use.func)
+        ):
             continue
         if not _prepared(project, use):
             told.add(use.func.id)
@@ -119,7 +122,9 @@ def _in_threads(
         if use.kind not in (Kind.READ, Kind.UPDATE) or use.func.id in told or _prepared(project, use):
             continue
         root = _thread(project, use.func)
-        write = next((one for one in writes if root is not None and one.func is root.func and one.step < root.begin), None)
+        write = next(
+            (one for one in writes if root is not None and one.func is root.func and one.step < root.begin), None
+        )
         if root is not None and write is not None:
             told.add(use.func.id)
             started = Related(project.site(root.func, root.span), root.story)
@@ -140,7 +145,11 @@ def _thread(project: Project, func: Func) -> Spawn | None:
 
 def _initialises(storage: Storage, use: LocalUse) -> bool:
     """`self.x = 0` in the `__init__` of a subclass: it runs in each thread."""
-    return storage.cls is not None and use.func.facts.cls == storage.cls.facts.qualname and use.func.module is storage.cls.module
+    return (
+        storage.cls is not None
+        and use.func.facts.cls == storage.cls.facts.qualname
+        and use.func.module is storage.cls.module
+    )
 
 
 def _has_default(project: Project, storage: Storage, name: str) -> bool:
@@ -168,7 +177,9 @@ def _prepared(project: Project, use: LocalUse) -> bool:
     """Whether the reader reckons with a missing attribute."""
     step = project.steps(use.func)[use.step]
     return any(
-        isinstance(node, Try) and part == "body" and any(catches(handler, "AttributeError") for handler in node.handlers)
+        isinstance(node, Try)
+        and part == "body"
+        and any(catches(handler, "AttributeError") for handler in node.handlers)
         for node, part in step.context
     )
 
