@@ -118,6 +118,7 @@ def test_json_has_exactly_the_promised_keys():
         "builds": "free-threaded",
         "url": "https://example.org/TL101",
         "related": [{"path": "lib/b.py", "line": 1, "column": 1, "message": "also touched here without a lock"}],
+        "fix": None,
     }
 
 

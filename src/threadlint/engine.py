@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, MutableMapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, MutableMapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from threadlint.config import Config
@@ -40,21 +40,23 @@ def lint(
     progress: Callable[[int, int], None] | None = None,
     honour_noqa: bool = True,
     remembered: MutableMapping[bytes, FileFacts] | None = None,
+    changed: Mapping[str, bytes] | None = None,
 ) -> Report:
     """Lint the files that `paths` mean, in the context of the first-party modules that they import.
 
     `stdin` is the name and the content of a file given by other means, which stands for what is on the disk under that
     name. `progress` is told how many files have been read, of how many known so far. Without `honour_noqa`, only
-    `# threadlint: ignore` comments silence findings. `remembered` keeps facts by `Source.digest` for further calls. Never raises for what a file holds: what could not be done is in
+    `# threadlint: ignore` comments silence findings. `remembered` keeps facts by `Source.digest` for further calls. `changed` holds by
+    name what stands for the content of files on the disk. Never raises for what a file holds: what could not be done is in
     `Report.failures`.
     """
     found = discover([path for path in paths if path != STDIN], config)
     named = list(found.files)
-    given: dict[Path, bytes] = {}
+    given = {Path(os.path.abspath(name)): data for name, data in (changed or {}).items()}  # noqa: PTH100 as below
     if stdin is not None:
         file = SourceFile(Path(os.path.abspath(stdin[0])), stdin[0])  # noqa: PTH100 Path.absolute keeps `..`
         named = [file, *(other for other in named if other.path != file.path)]
-        given[file.path] = stdin[1]
+        given.setdefault(file.path, stdin[1])
     modules = Modules(config)
     failures = list(found.failures)
     loaded = _load(named, given, modules, progress, failures, {} if remembered is None else remembered)
@@ -69,7 +71,7 @@ def lint(
         else:
             findings = list(_check(rules, project, failures))
     by_name = {file.name: file for file in named}
-    findings = [finding for finding in set(findings) if finding.site.path in by_name]
+    findings = [_changing(finding, by_name) for finding in set(findings) if finding.site.path in by_name]
     kept = _silence(findings, loaded, by_name, {one.code for one in rules}, config, honour_noqa=honour_noqa)
     kept.sort(key=lambda finding: finding.sort_key)
     texts = {one.file.name: one.text for one in loaded}
@@ -160,12 +162,19 @@ def _finding(rule: Rule, problem: Problem) -> Finding:
         oracle=rule.oracle if problem.provable else None,
         partners=problem.partners,
         why=problem.why,
+        fix=problem.fix,
     )
+
+
+def _changing(finding: Finding, named: Container[str]) -> Finding:
+    """The finding, without its fix where that changes a file that nobody named."""
+    return finding if finding.fix is None or finding.fix.path in named else replace(finding, fix=None)
 
 
 def _quoted(findings: Iterable[Finding], texts: dict[str, str]) -> dict[str, str]:
     """The texts that the findings point into."""
     places = {finding.site.path for finding in findings}
+    places |= {finding.fix.path for finding in findings if finding.fix}
     places |= {related.site.path for finding in findings for related in (*finding.related, *finding.why)}
     return {path: texts[path] for path in sorted(places) if path in texts}
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import Enum
 
+from threadlint.changes import Change
+
 
 class Severity(str, Enum):
     """How bad a finding is: an ERROR names a failure, a WARNING a risk, INFO a remark."""
@@ -75,6 +77,33 @@ class Related:
 
 
 @dataclass(frozen=True, slots=True)
+class Fix:
+    """A change that mends a problem, as plain data; `fixes` makes it.
+
+    `sites` are the places that the kind of change needs, all in one file; `text` is an expression that it needs, such as the
+    name of a lock. A `safe` one cannot change what a correct run does.
+    """
+
+    change: Change
+    sites: tuple[Site, ...]
+    safe: bool = False
+    text: str = ""
+
+    @property
+    def path(self) -> str:
+        """The file that is changed."""
+        return self.sites[0].path
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """New text for a stretch of a file; an empty stretch stands before its first character."""
+
+    site: Site
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Problem:
     """What a rule has to say about one place.
 
@@ -92,6 +121,7 @@ class Problem:
     why: tuple[Related, ...] = ()
     provable: bool = True
     """whether the rule's oracle can judge this form of the mistake"""
+    fix: Fix | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +143,9 @@ class Finding:
     verdict: str | None = None
     """what a run showed, None where none was made"""
     confirmed: bool = False
+    fix: Fix | None = None
+    edits: tuple[Edit, ...] = ()
+    """what the fix changes, where it has been tried on the text"""
 
     @property
     def sort_key(self) -> tuple[Site, str, str]:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -15,6 +16,9 @@ from threadlint.cli.options import Color, codes, colorful, fail, read_config, wi
 from threadlint.cli.progress import progress
 from threadlint.config import parse_version
 from threadlint.findings import Report
+
+if TYPE_CHECKING:
+    from threadlint.facts.model import FileFacts
 
 STDIN = "-"
 FORMATS = ("text", "concise", "json", "github", "sarif")
@@ -48,6 +52,9 @@ def _version(_context: click.Context, _option: click.Parameter, value: str | Non
 @click.option(
     "--timeout", type=click.FloatRange(min=0.5), default=20.0, show_default=True, help="Seconds for each of these runs."
 )
+@click.option("--fix", "mend", is_flag=True, help="Change the files: make the safe fixes, report what is left.")
+@click.option("--unsafe-fixes", "unsafe", is_flag=True, help="With --fix or --diff: make the unsafe fixes too.")
+@click.option("--diff", is_flag=True, help="Print what --fix would change; write nothing; exit with 1 if it would.")
 @click.option("--exit-zero", is_flag=True, help="Exit with 0 even if there are findings.")
 @click.option(
     "--config",
@@ -84,6 +91,9 @@ def check(
     only_confirmed: bool,
     command: str | None,
     timeout: float,
+    mend: bool,
+    unsafe: bool,
+    diff: bool,
     exit_zero: bool,
     config_file: Path | None,
     target_version: tuple[int, int] | None,
@@ -114,27 +124,42 @@ def check(
         exclude=config.exclude + _patterns(exclude),
     )
 
+    if command and not (confirm or only_confirmed):
+        raise click.UsageError("--run is what --confirm runs; give --confirm too")
+
+    from threadlint.cli.fixing import Mode, linted, show, write
     from threadlint.engine import lint
     from threadlint.report import Format, render
 
+    remembered: dict[bytes, FileFacts] = {}
+    mode = Mode.DIFF if diff else Mode.FIX if mend else Mode.OFFER
     with progress() as tell:
-        report = lint(paths, config, stdin=stdin, progress=tell)
+        fixed = linted(
+            lambda changed: lint(paths, config, stdin=stdin, progress=tell, remembered=remembered, changed=changed),
+            mode,
+            unsafe=unsafe,
+            stdin=stdin,
+        )
+    if mode is Mode.DIFF:
+        show(fixed, unsafe=unsafe, color=colorful(Color(color), terminal=sys.stdout.isatty()))
+        _say(fixed.report, paths, summarise=False)
+        sys.exit(CANNOT if fixed.report.failures else 1 if fixed.after and not exit_zero else 0)
+    report = write(fixed, stdin) if mode is Mode.FIX else fixed.report
     if confirm or only_confirmed:
         from threadlint.proving import with_verdicts
         from threadlint.runtime.trial import Options
 
         options = Options(python=sys.executable, timeout=timeout)
         report = with_verdicts(report, options, command=command or "", only_confirmed=only_confirmed)
-    elif command:
-        raise click.UsageError("--run is what --confirm runs; give --confirm too")
     kind = Format(output_format)
     coloured = output_file is None and colorful(Color(color), terminal=sys.stdout.isatty())
     try:
-        lines = render(report, kind, color=coloured, counts=statistics, why=why)
+        lines = render(report, kind, color=coloured, counts=statistics, why=why, unsafe=unsafe)
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--statistics") from None
-    _write(lines, output_file, color=coloured)
-    _say(report, paths, summarise=kind in {Format.TEXT, Format.CONCISE})
+    # Standard output is for the fixed source then.
+    _write(lines, output_file, color=coloured, err=stdin is not None and mode is Mode.FIX)
+    _say(report, paths, summarise=kind in {Format.TEXT, Format.CONCISE}, unsafe=unsafe)
     if report.failures:
         sys.exit(CANNOT)
     sys.exit(1 if report.findings and not exit_zero else 0)
@@ -149,10 +174,10 @@ def _patterns(values: tuple[str, ...]) -> tuple[str, ...]:
         raise click.BadParameter(str(error), param_hint="--exclude") from None
 
 
-def _write(lines: Iterable[str], file: Path | None, *, color: bool) -> None:
+def _write(lines: Iterable[str], file: Path | None, *, color: bool, err: bool) -> None:
     if file is None:
         for line in lines:
-            click.echo(line, color=color)
+            click.echo(line, color=color, err=err)
         return
     try:
         with file.open("w", encoding="utf-8", errors="backslashreplace", newline="\n") as stream:
@@ -161,9 +186,9 @@ def _write(lines: Iterable[str], file: Path | None, *, color: bool) -> None:
         fail(f"{file}: error: cannot be written: {(error.strerror or str(error)).lower()}")
 
 
-def _say(report: Report, paths: tuple[str, ...], *, summarise: bool) -> None:
+def _say(report: Report, paths: tuple[str, ...], *, summarise: bool, unsafe: bool = False) -> None:
     """Tell on stderr what could not be done, and how many findings there are."""
-    from threadlint.report.text import failure, summary
+    from threadlint.report.text import failure, fixable, summary
 
     for failed in report.failures:
         click.echo(failure(failed), err=True)
@@ -174,3 +199,5 @@ def _say(report: Report, paths: tuple[str, ...], *, summarise: bool) -> None:
         click.echo("threadlint: warning: no Python files found", err=True)
     elif summarise:
         click.echo(summary(report), err=True)
+        for line in fixable(report, unsafe=unsafe):
+            click.echo(line, err=True)

@@ -41,6 +41,8 @@ def _facts(rule: Rule) -> str:
         f"default: {_on(rule)}",
         f"since {rule.since}",
     ]
+    if rule.fixes:
+        facts.append(f"{' and '.join(rule.fixes)} fixes" if len(rule.fixes) > 1 else f"{rule.fixes[0]} fix")
     if rule.oracle:
         facts.append("a run can show it (`threadlint confirm`)")
     return " · ".join(facts)

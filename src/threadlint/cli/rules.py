@@ -10,7 +10,7 @@ import click
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--output-format", type=click.Choice(("text", "json")), default="text", show_default=True)
 def rules(*, output_format: str) -> None:
-    """List the code, the name and the first sentence of every rule; off-by-default rules are marked."""
+    """List the code, the name and the first sentence of every rule; rules with fixes and off-by-default rules are marked."""
     from threadlint.rules.rule import all_rules
 
     known = all_rules().values()
@@ -24,6 +24,7 @@ def rules(*, output_format: str) -> None:
                 "confidence": rule.confidence.value,
                 "default": rule.default,
                 "since": rule.since,
+                "fix": rule.fixes,
                 "confirm": rule.oracle.value if rule.oracle else None,
                 "url": rule.url,
             }
@@ -34,4 +35,5 @@ def rules(*, output_format: str) -> None:
     width = max((len(rule.name) for rule in known), default=0)
     for rule in known:
         off = "" if rule.default else " (off by default)"
-        click.echo(f"{rule.code}  {rule.name:<{width}}  {rule.title}{off}")
+        fixes = f" [{', '.join(f'{kind} fix' for kind in rule.fixes)}]" if rule.fixes else ""
+        click.echo(f"{rule.code}  {rule.name:<{width}}  {rule.title}{fixes}{off}")

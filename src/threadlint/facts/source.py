@@ -93,7 +93,7 @@ def decode(data: bytes, name: str) -> Source:
     zero = data.find(b"\0")
     if zero >= 0:
         raise SourceError("null byte: this is not Python source", *_byte_place(data, zero))
-    encoding, line = _encoding(data)
+    encoding, line = encoding_of(data)
     try:
         text = data.decode(encoding)
         text.encode()  # lone surrogates, which some codecs let through, are not text
@@ -106,7 +106,7 @@ def decode(data: bytes, name: str) -> Source:
     return Source(name, text, blake2b(data, digest_size=20).digest())
 
 
-def _encoding(data: bytes) -> tuple[str, int]:
+def encoding_of(data: bytes) -> tuple[str, int]:
     """The codec of the file, and the line that names it."""
     head = [part + b"\n" for part in re.split(rb"\r\n|\r|\n", data, maxsplit=2)[:2]]
     try:

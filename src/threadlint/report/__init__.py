@@ -20,11 +20,12 @@ class Format(str, Enum):
 
 
 def render(
-    report: Report, kind: Format, *, color: bool = False, counts: bool = False, why: bool = False
+    report: Report, kind: Format, *, color: bool = False, counts: bool = False, why: bool = False, unsafe: bool = False
 ) -> Iterator[str]:
     """The lines of `report` in the format `kind`, without their newlines.
 
-    With `counts`, the findings of each rule are counted; with `why`, the steps that lead to each follow it (in text).
+    With `counts`, the findings of each rule are counted; with `why`, the steps that lead to each follow it (in text); with
+    `unsafe`, unsafe fixes are marked like safe ones.
     Only text and concise output has colours. Raises ValueError for counts in a format that has none.
     """
     if counts:
@@ -34,8 +35,8 @@ def render(
             return statistics.as_json(report)
         raise ValueError(f"the format {kind.value} has no statistics; text, concise and json have")
     if kind is Format.TEXT:
-        return text.full(report, color=color, why=why)
+        return text.full(report, color=color, why=why, unsafe=unsafe)
     if kind is Format.CONCISE:
-        return text.concise(report, color=color)
+        return text.concise(report, color=color, unsafe=unsafe)
     plain = {Format.JSON: json_array.render, Format.GITHUB: github.render, Format.SARIF: sarif.render}
     return plain[kind](report)

@@ -41,4 +41,27 @@ def as_dict(finding: Finding) -> dict[str, Any]:
             }
             for related in finding.related
         ],
+        "fix": _fix(finding),
+    }
+
+
+def _fix(finding: Finding) -> dict[str, Any] | None:
+    fix = finding.fix
+    if fix is None:
+        return None
+    return {
+        "change": fix.change.value,
+        "message": fix.change.title,
+        "safe": fix.safe,
+        "edits": [
+            {
+                "path": edit.site.path,
+                "line": edit.site.line,
+                "column": edit.site.column,
+                "end_line": edit.site.end_line,
+                "end_column": edit.site.end_column,
+                "text": edit.text,
+            }
+            for edit in finding.edits
+        ],
     }

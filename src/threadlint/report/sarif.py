@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import quote
 
 from threadlint import __version__
-from threadlint.findings import Confidence, Failure, Finding, Related, Report, Severity, Site
+from threadlint.findings import Confidence, Edit, Failure, Finding, Fix, Related, Report, Severity, Site
 from threadlint.report.excerpt import source_lines
 from threadlint.rules.rule import all_rules
 
@@ -83,7 +83,24 @@ def _results(report: Report, codes: list[str]) -> Iterator[dict[str, Any]]:
         }
         if finding.related:
             result["relatedLocations"] = [_related(number, one) for number, one in enumerate(finding.related, start=1)]
+        if finding.fix is not None and finding.edits:
+            result["fixes"] = [_fix(finding.fix, finding.edits)]
         yield result
+
+
+def _fix(fix: Fix, edits: tuple[Edit, ...]) -> dict[str, Any]:
+    """A change of one file (3.55); SARIF knows no unsafe ones, so the description says it."""
+    return {
+        "description": {"text": fix.change.title if fix.safe else f"{fix.change.title} (unsafe)"},
+        "artifactChanges": [
+            {
+                "artifactLocation": _artifact(fix.path),
+                "replacements": [
+                    {"deletedRegion": _region(edit.site), "insertedContent": {"text": edit.text}} for edit in edits
+                ],
+            }
+        ],
+    }
 
 
 def _related(number: int, related: Related) -> dict[str, Any]:
@@ -91,14 +108,15 @@ def _related(number: int, related: Related) -> dict[str, Any]:
 
 
 def _location(site: Site) -> dict[str, Any]:
+    return {"artifactLocation": _artifact(site.path), "region": _region(site)}
+
+
+def _region(site: Site) -> dict[str, int]:
     return {
-        "artifactLocation": _artifact(site.path),
-        "region": {
-            "startLine": site.line,
-            "startColumn": site.column,
-            "endLine": site.end_line,
-            "endColumn": site.end_column,
-        },
+        "startLine": site.line,
+        "startColumn": site.column,
+        "endLine": site.end_line,
+        "endColumn": site.end_column,
     }
 
 

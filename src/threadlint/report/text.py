@@ -12,19 +12,21 @@ from threadlint.report.excerpt import excerpt, source_lines, visible
 _COLORS = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.INFO: "blue"}
 
 
-def full(report: Report, *, color: bool, why: bool = False) -> Iterator[str]:
+def full(report: Report, *, color: bool, why: bool = False, unsafe: bool = False) -> Iterator[str]:
     """Each finding with its source line underlined, then each related place in the same way, then an empty line.
 
     With `why`, the steps that lead from the thread root to the finding follow, numbered.
     """
     lines = {path: source_lines(text) for path, text in report.sources.items()}
     for finding in report.findings:
-        yield _headline(finding, color=color)
+        yield _headline(finding, color=color, unsafe=unsafe)
         yield from _quote(finding.site, lines, _COLORS[finding.severity], color=color)
         for related in finding.related:
             place = _bold(_place(related.site), color=color)
             yield f"  {place}: {visible(related.message)}"
             yield from _quote(related.site, lines, "blue", color=color)
+        if finding.fix is not None:
+            yield f"  {'fix' if finding.fix.safe else 'unsafe fix'}: {finding.fix.change.title}"
         if finding.verdict is not None:
             yield f"  {visible(finding.verdict)}"
         if why and finding.why:
@@ -34,10 +36,10 @@ def full(report: Report, *, color: bool, why: bool = False) -> Iterator[str]:
         yield ""
 
 
-def concise(report: Report, *, color: bool) -> Iterator[str]:
+def concise(report: Report, *, color: bool, unsafe: bool = False) -> Iterator[str]:
     """Each finding in one line."""
     for finding in report.findings:
-        yield _headline(finding, color=color)
+        yield _headline(finding, color=color, unsafe=unsafe)
 
 
 def failure(failed: Failure) -> str:
@@ -55,10 +57,24 @@ def summary(report: Report) -> str:
     return f"{findings} in {report.files} file{'' if report.files == 1 else 's'}"
 
 
-def _headline(finding: Finding, *, color: bool) -> str:
+def fixable(report: Report, *, unsafe: bool) -> Iterator[str]:
+    """How many findings have a fix, in one line; no line where none has."""
+    fixes = [finding.fix for finding in report.findings if finding.fix is not None]
+    safe = sum(fix.safe for fix in fixes)
+    if safe == len(fixes) or unsafe:
+        if fixes:
+            yield f"[*] {len(fixes)} fixable with `--fix{' --unsafe-fixes' if safe < len(fixes) else ''}`"
+    elif safe:
+        yield f"[*] {safe} fixable with `--fix` ({len(fixes) - safe} more with `--unsafe-fixes`)"
+    else:
+        yield f"{len(fixes)} fixable with `--fix --unsafe-fixes`"
+
+
+def _headline(finding: Finding, *, color: bool, unsafe: bool) -> str:
     place = _bold(_place(finding.site), color=color)
     code = style(finding.code, fg=_COLORS[finding.severity], bold=True) if color else finding.code
-    return f"{place}: {code} {visible(finding.message)} [{finding.name}]"
+    mark = "[*] " if finding.fix is not None and (finding.fix.safe or unsafe) else ""
+    return f"{place}: {code} {mark}{visible(finding.message)} [{finding.name}]"
 
 
 def _place(site: Site) -> str:

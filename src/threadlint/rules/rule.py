@@ -44,6 +44,12 @@ class Rule:
         return URL.format(code=self.code)
 
     @property
+    def fixes(self) -> tuple[str, ...]:
+        """Which kinds of fixes the findings can have, by the section "Fix" of the page: `safe`, `unsafe`, both or none."""
+        said = self.section("Fix").casefold()
+        return tuple(kind for kind in ("safe", "unsafe") if re.search(rf"\b{kind}\b", said))
+
+    @property
     def family(self) -> str:
         """The folder of the rule, such as `races`."""
         return self.check.__module__.split(".")[-2]

@@ -19,12 +19,16 @@ from threadlint.project.names.types import Types
 
 @dataclass(frozen=True, slots=True)
 class Later:
-    """Something that a value does later: `what` it is (`generator`, `view`, `map`, ...), and the location that it goes through, named in `func`."""
+    """Something that a value does later: `what` it is (`generator`, `view`, `map`, ...), and the location that it goes through, named in `func`.
+
+    `span` is where it does so, `whole` the expression that puts it off, in the function that was asked about.
+    """
 
     what: str
     ref: Ref
     func: Func
     span: Span
+    whole: Span
 
 
 @dataclass(slots=True)
@@ -71,35 +75,35 @@ class Laziness:
         ]
         for loop in loops[:1]:
             for ref in self.uses.gone_through(loop.value, func):
-                yield Later("generator", ref, func, loop.span)
+                yield Later("generator", ref, func, loop.span, loop.span)
             for node in walk(loop.body):
                 if isinstance(node, Access) and node.kind == Kind.READ and node.ref.path:
                     ref = node.ref
                     if ref.path[-1].startswith("["):
                         ref = ref.receiver
-                    yield Later("generator", ref, func, node.span)
+                    yield Later("generator", ref, func, node.span, loop.span)
 
     def _call(self, call: Call, func: Func) -> Iterator[Later]:
         callee = call.callee
         if isinstance(callee, Ref) and callee.path and callee.path[-1] in VIEWS and not call.args:
             receiver = self.uses.home(callee.receiver, func)
             if self.uses.kind(receiver, func) == "dict":
-                yield Later("view", receiver, func, call.span)
+                yield Later("view", receiver, func, call.span, call.span)
             return
         for thing in self.types.of(callee, func):
             if isinstance(thing, External) and thing.name in LAZY:
                 for value in call.args:
                     for ref in self.uses.gone_through(value, func):
-                        yield Later(thing.name.rpartition(".")[2], ref, func, call.span)
+                        yield Later(thing.name.rpartition(".")[2], ref, func, call.span, call.span)
             elif isinstance(thing, FunctionThing) and thing.func.facts.is_generator and not thing.func.facts.decorators:
-                yield from self._function(thing.func)
+                yield from self._function(thing.func, call.span)
 
-    def _function(self, target: Func) -> Iterator[Later]:
+    def _function(self, target: Func, whole: Span) -> Iterator[Later]:
         """A call of a generator function runs nothing of its body; what stands under a lock of its own is left out."""
         steps = self.steps(target)
         for use in self.uses.of(target):
             if use.act is Act.ITERATE and not steps[use.step].held:
-                yield Later(f"`{target.facts.name}()`", use.ref, target, use.span)
+                yield Later(f"`{target.facts.name}()`", use.ref, target, use.span, whole)
 
 
 __all__ = ["Later", "Laziness"]

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import PurePath
 
+from threadlint.changes import Change
 from threadlint.facts.model import Access, Assert, Kind, Logic, With, WithItem
-from threadlint.findings import Problem, Severity
+from threadlint.findings import Fix, Problem, Severity
 from threadlint.project.locks.lock_calls import called, node_refs, parts
 from threadlint.project.locks.locks import text
 from threadlint.project.names.things import Func
@@ -64,6 +65,10 @@ def lock_expression_misuse(project: Project) -> Iterator[Problem]:
         thread.start()
     ```
 
+    ## Fix
+
+    Safe: `with a and b:` becomes `with a, b:`, and `with lock.acquire():` becomes `with lock:`.
+
     ## Known limits
 
     - `with a or b:` is reported only where both are locks; `with lock or nullcontext():` is the usual way to write an optional lock.
@@ -75,9 +80,10 @@ def lock_expression_misuse(project: Project) -> Iterator[Problem]:
             node = step.node
             if isinstance(node, With):
                 for item in node.items:
-                    message = _with(project, func, item)
-                    if message:
-                        yield Problem(project.site(func, item.span), message)
+                    found = _with(project, func, item)
+                    if found:
+                        site = project.site(func, item.span)
+                        yield Problem(site, found[0], fix=Fix(found[1], (site,), safe=True))
             elif isinstance(node, Assert) and not _is_test(func.module.path):
                 yield from _assert(project, func, node)
             elif (
@@ -88,7 +94,7 @@ def lock_expression_misuse(project: Project) -> Iterator[Problem]:
                 yield from _not_called(project, func, node)
 
 
-def _with(project: Project, func: Func, item: WithItem) -> str:
+def _with(project: Project, func: Func, item: WithItem) -> tuple[str, Change] | None:
     value = item.value
     if isinstance(value, Logic) and value.op in ("and", "or"):
         locks = [project.locks.of(one, func) for one in value.items]
@@ -96,12 +102,18 @@ def _with(project: Project, func: Func, item: WithItem) -> str:
         if known and locks[0] in known and (value.op == "and" or len(known) == len(locks)):
             held = text(value.items[-1] if value.op == "and" else value.items[0])
             other = text(value.items[0] if value.op == "and" else value.items[-1])
-            return f"`{value.op}` gives one of its operands, so `{held}` is held here and `{other}` is not"
+            return (
+                f"`{value.op}` gives one of its operands, so `{held}` is held here and `{other}` is not",
+                Change.SEPARATE_ITEMS,
+            )
     one = called(value, func, project.locks)
     if one is not None and one.method == "acquire":
         name = one.lock.text
-        return f"`{name}.acquire()` returns no context manager: this `with` raises, and leaves `{name}` held"
-    return ""
+        return (
+            f"`{name}.acquire()` returns no context manager: this `with` raises, and leaves `{name}` held",
+            Change.WITHOUT_ACQUIRE,
+        )
+    return None
 
 
 def _assert(project: Project, func: Func, node: Assert) -> Iterator[Problem]:

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from threadlint.changes import Change
 from threadlint.facts.model import (
     Assert,
     Call,
@@ -22,7 +23,7 @@ from threadlint.facts.model import (
     Value,
     walk,
 )
-from threadlint.findings import Confidence, Oracle, Problem, Related, Severity
+from threadlint.findings import Confidence, Fix, Oracle, Problem, Related, Severity
 from threadlint.knowledge.quiet import QUIET
 from threadlint.project.bodies.paths import Outcome, Paths, catches_all, suppresses_all
 from threadlint.project.locks.lock_calls import LockCall, called, lock_calls
@@ -86,6 +87,11 @@ def unreleased_lock(project: Project) -> Iterator[Problem]:
     for thread in threads:
         thread.join()
     ```
+
+    ## Fix
+
+    Safe: the stretch between `acquire()` and `release()` goes into a `with` block. It must be one straight stretch: both in one block, or the release in the
+    `finally` of a `try` there; a `release()` on the way goes where a `return`, `raise`, `break` or `continue` follows.
 
     ## Known limits
 
@@ -186,7 +192,7 @@ def _check(look: _Look) -> Iterator[Problem]:
     if enters:
         message = f"`{name}` is not released {how}, because `__exit__` is not called then; every later acquire blocks"
     site = look.project.site(look.func, acquire.call.span)
-    yield Problem(site, message, tuple(related), partners=(place,))
+    yield Problem(site, message, tuple(related), partners=(place,), fix=Fix(Change.WITH_LOCK, (site,), safe=True))
 
 
 def _left_held(look: _Look, outcome: Outcome, *, raising_only: bool) -> tuple[str, Span] | None:
@@ -251,8 +257,9 @@ def _released_unheld(look: _Look) -> Iterator[Problem]:
         release = next(one.call.span for one in look.releases if any(inner is one.call for inner in node.final))
         cancelled = span[0] == inside[0].call.span[0]
         when = "the task is cancelled while it waits for it" if cancelled else f"line {span[0]} leaves the block"
+        site = look.project.site(look.func, inside[0].call.span)
         yield Problem(
-            look.project.site(look.func, inside[0].call.span),
+            site,
             f"`{name}` is acquired inside the `try`; when {when}, the `finally` releases a lock that it does not hold",
             (
                 Related(look.project.site(look.func, span), "the block is left here without the lock"),
@@ -260,6 +267,7 @@ def _released_unheld(look: _Look) -> Iterator[Problem]:
             ),
             confidence=Confidence.MEDIUM,
             severity=Severity.WARNING,
+            fix=Fix(Change.WITH_LOCK, (site,), safe=True),
         )
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from threadlint.changes import Change
 from threadlint.facts.model import Access, Call, Jump, Kind, Loop, Ref, Root, Span, Value
-from threadlint.findings import Problem, Related, Severity
+from threadlint.findings import Fix, Problem, Related, Severity
 from threadlint.project.bodies.laziness import Later
 from threadlint.project.bodies.uses import Act
 from threadlint.project.locks.locks import Held, Step, text
@@ -79,6 +80,11 @@ def escaping_guarded_value(project: Project) -> Iterator[Problem]:
     for job in pool.long_ones():
         pool.add(2, job)
     ```
+
+    ## Fix
+
+    A generator becomes a list comprehension; anything else is put into `list()`. Safe where it is a view, or where a loop goes through it; otherwise unsafe,
+    since a list is no iterator that one can ask `next()` of.
 
     ## Known limits
 
@@ -169,4 +175,12 @@ def _problem(
             f"`{name}` is {change.use.act.value} here; `{guard.text}` is held at {len(guard.inside)} of {guard.total} accesses",
         )
     )
-    return Problem(project.site(func, span), f"{what} {tail}", tuple(related))
+    made = Change.LIST_COMPREHENSION if later.what == "generator" else Change.SNAPSHOT
+    # Whoever asks `next()` of the value, or intersects it with a set, cannot do so with a list.
+    safe = (
+        later.what == "view"
+        if use is None
+        else any(isinstance(step.node, Loop) and step.node.span == use for step in project.steps(func))
+    )
+    fix = Fix(made, (project.site(func, later.whole),), safe=safe)
+    return Problem(project.site(func, span), f"{what} {tail}", tuple(related), fix=fix)

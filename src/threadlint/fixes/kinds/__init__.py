@@ -1,0 +1,19 @@
+"""One file for each kind of change, or for a few that are made alike: from the places of a fix to edits of the tree."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cache
+
+from threadlint.changes import Change
+from threadlint.findings import Fix
+from threadlint.fixes.kinds import expressions, with_items, with_lock
+from threadlint.fixes.tree import Edits, Tree
+
+Kind = Callable[[Tree, Fix], Edits]
+
+
+@cache
+def kinds() -> Mapping[Change, Kind]:
+    """How each kind of change is made."""
+    return {**expressions.kinds(), **with_items.kinds(), **with_lock.kinds()}
