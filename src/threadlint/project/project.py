@@ -47,7 +47,7 @@ from threadlint.project.roots.framework_roots import FrameworkRoots
 from threadlint.project.roots.overlap import Overlap
 from threadlint.project.roots.ownership import Ownership
 from threadlint.project.roots.pools import Pools
-from threadlint.project.roots.processes import ProcessSpawn, processes
+from threadlint.project.roots.processes import ProcessSpawn, Reached, processes, reached
 from threadlint.project.roots.task_roots import TaskRoots
 from threadlint.project.roots.thread_classes import ThreadClasses
 from threadlint.project.roots.thread_roots import Spawn, ThreadRoots
@@ -154,6 +154,11 @@ class Project:
     def processes(self) -> tuple[ProcessSpawn, ...]:
         """Every place that makes a process of a function of the project."""
         return tuple(processes(self.links, self.types))
+
+    @cached_property
+    def in_processes(self) -> dict[str, Reached]:
+        """By function id: which processes reach the function."""
+        return reached(self.processes, self.steps, self.calls)
 
     def spawns_in(self, func: Func) -> tuple[Spawn, ...]:
         """The spawns that stand in the function."""

@@ -55,11 +55,11 @@ class NamedCalls:
             for call in calls.values():
                 for place in self._places(call.callee, func):
                     found[place].append((func, call, 0))
-                handed = _handed_over(call)
-                if handed is not None:
-                    target, inner = handed
-                    for place in self._places(target, func):
-                        found[place].append((func, inner, 0))
+                for handed in (_handed_over(call), _initializer(call)):
+                    if handed is not None:
+                        target, inner = handed
+                        for place in self._places(target, func):
+                            found[place].append((func, inner, 0))
         return found
 
     def _places(self, value: Value, func: Func) -> Iterator[tuple[str, str]]:
@@ -100,6 +100,21 @@ class NamedCalls:
     def _inherited(self, module: str, cls: str, method: str) -> Iterator[tuple[str, str]]:
         """The class itself, or the base of the same file that defines the method."""
         yield f"{module}:{cls}", method
+
+
+def _initializer(call: Call) -> tuple[Value, Call] | None:
+    """`Pool(4, f, (a,))`, `ThreadPoolExecutor(initializer=f, initargs=(a,))`: what each worker of the pool calls first."""
+    callee = call.callee
+    last = (callee.path[-1] if callee.path else callee.name.rpartition(".")[2]) if isinstance(callee, Ref) else ""
+    if not last.endswith(("Pool", "PoolExecutor")):
+        return None
+    at = 1 if last.endswith("Pool") else 2
+    target = call.argument(at, "initializer")
+    given = call.argument(at + 1, "initargs")
+    if target is None:
+        return None
+    args = given.items if isinstance(given, Many) and not given.repeated else ()
+    return target, Call(call.id, call.span, target, args)
 
 
 def _handed_over(call: Call) -> tuple[Value, Call] | None:

@@ -70,7 +70,8 @@ def join_before_drain(project: Project) -> Iterator[Problem]:
     - A subprocess is reported only where its `stdout` or `stderr` is a pipe and is read after `wait()`.
     """
     for spawn in project.processes:
-        yield from _process(project, spawn)
+        if spawn.kind == "process":
+            yield from _process(project, spawn)
     for func in project.functions:
         for call in project.links.calls[func.id].values():
             if call.keyword("stdout") is not None or call.keyword("stderr") is not None:
