@@ -107,3 +107,28 @@ ROUTES: dict[str, tuple[int, str]] = {
 """Calls that are given a coroutine function to run for each request: its position and keyword."""
 
 REQUEST = _REQUEST
+
+LIBRARY_COROUTINES = frozenset(
+    {
+        *(f"asyncio.{name}" for name in ("sleep", "wait", "wait_for", "to_thread", "open_connection", "open_unix_connection", "start_server")),
+        *(f"asyncio.{name}" for name in ("start_unix_server", "create_subprocess_exec", "create_subprocess_shell", "Event.wait", "Barrier.wait")),
+        *(f"asyncio.{queue}.{name}" for queue in ("Queue", "LifoQueue", "PriorityQueue") for name in ("put", "get", "join")),
+        *(f"asyncio.{lock}.acquire" for lock in ("Lock", "Condition", "Semaphore", "BoundedSemaphore")),
+        "asyncio.Condition.wait", "asyncio.Condition.wait_for", "asyncio.StreamWriter.drain", "asyncio.StreamWriter.wait_closed",
+        *(f"asyncio.StreamReader.{name}" for name in ("read", "readline", "readexactly", "readuntil")),
+        *(f"asyncio.AbstractEventLoop.{name}" for name in ("create_connection", "create_server", "sock_recv", "sock_sendall", "sock_connect", "sock_accept")),
+        *(f"{library}.{name}" for library in ("anyio", "trio") for name in ("sleep", "sleep_until", "sleep_forever")),
+    }
+)  # fmt: skip
+"""Coroutine functions of the library: a call does nothing until it is awaited."""
+
+TASK_MAKERS = frozenset({"asyncio.create_task", "asyncio.ensure_future", "asyncio.gather", *(f"{loop}.create_task" for loop in LOOP_TYPES)})  # fmt: skip
+"""Functions whose result is all that keeps the tasks they start: the loop itself only has weak references (asyncio, "Creating Tasks")."""
+
+SAME_FUNCTION = frozenset(
+    {
+        "builtins.staticmethod", "builtins.classmethod", "abc.abstractmethod", "typing.override", "typing_extensions.override", "typing.final",
+        "typing_extensions.final", "typing.no_type_check", "functools.wraps", "types.coroutine", "warnings.deprecated", "typing_extensions.deprecated",
+    }
+)  # fmt: skip
+"""Decorators under which a coroutine function stays one."""

@@ -43,6 +43,7 @@ from threadlint.project.races.meetings import Meetings
 from threadlint.project.races.sharing import Sharing
 from threadlint.project.roots.confinement import Confinement
 from threadlint.project.roots.contexts import Contexts, reach
+from threadlint.project.roots.coroutines import Coroutines
 from threadlint.project.roots.framework_roots import FrameworkRoots
 from threadlint.project.roots.overlap import Overlap
 from threadlint.project.roots.ownership import Ownership
@@ -141,9 +142,14 @@ class Project:
         return FrameworkRoots(self.links, self.types, self.config.thread_roots)
 
     @cached_property
+    def coroutines(self) -> Coroutines:
+        """Which values are coroutines that have not run yet."""
+        return Coroutines(self.links, self.types)
+
+    @cached_property
     def task_roots(self) -> TaskRoots:
         """Which calls start tasks of an event loop."""
-        return TaskRoots(self.links, self.types, self.steps, self.framework_roots)
+        return TaskRoots(self.links, self.types, self.steps, self.framework_roots, self.coroutines)
 
     @cached_property
     def tasks(self) -> tuple[Spawn, ...]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from threadlint.facts.model import Call, Derived, Logic, Many, Ref, Root, Value
+from threadlint.knowledge.event_loops import LIBRARY_COROUTINES, SAME_FUNCTION
 from threadlint.project.names.linker import Links
 from threadlint.project.names.things import External, Func, FunctionThing
 from threadlint.project.names.types import Types
@@ -56,6 +57,52 @@ class Coroutines:
                 for target in self.types.functions(call.args[0], func):
                     if is_coroutine_function(target.func):
                         yield Coroutine(Call(call.id, call.span, call.args[0], call.args[1:]), target, each=True)
+
+    def certain(self, call: Call, func: Func) -> str:
+        """How people call the coroutine function that the call certainly calls, whatever else the name may mean; else empty."""
+        callee = call.callee
+        things = self.types.of(callee, func)
+        if not things or not isinstance(callee, Ref):
+            return ""
+        if all(isinstance(thing, External) for thing in things):
+            known = [thing.name for thing in things if isinstance(thing, External) and thing.name in LIBRARY_COROUTINES]
+            return known[0].replace("AbstractEventLoop", "loop") if len(known) == len(things) else ""
+        if callee.path and any(access.form != "def" for _, access in self.links.attributes.get(callee.path[-1], ())):
+            return ""  # some object may have another function under this name
+        for thing in things:
+            if not isinstance(thing, FunctionThing) or not self._plain(thing.func):
+                return ""
+        return next(thing.func.name for thing in things if isinstance(thing, FunctionThing))
+
+    def _plain(self, func: Func) -> bool:
+        """Whether the name of the coroutine function means the function itself, in all its definitions."""
+        variants = [func]
+        if func.facts.cls:
+            variants = self.links.method_variants[f"{func.module.name}:{func.facts.cls}"][func.facts.name]
+        return all(
+            is_coroutine_function(variant) and all(self._same(one, variant) for one in variant.facts.decorators)
+            for variant in variants
+        )
+
+    def _same(self, decorator: Value, func: Func) -> bool:
+        """Whether the decorator leaves a coroutine function one."""
+        scope = self.types.scope(func)
+        if isinstance(decorator, Ref) and decorator.root == Root.RESULT:
+            call = self.links.calls[scope.id].get(int(decorator.name))
+            decorator = call.callee if call is not None else decorator
+        things = self.types.of(decorator, scope)
+        return bool(things) and all(
+            (isinstance(thing, External) and thing.name in SAME_FUNCTION)
+            or (isinstance(thing, FunctionThing) and self._returns_coroutine_function(thing.func))
+            for thing in things
+        )
+
+    def _returns_coroutine_function(self, decorator: Func, depth: int = 3) -> bool:
+        """Whether all that the decorator can return are wrappers which are coroutine functions themselves."""
+        inner = self.links.inner.get(decorator.id, ())
+        return bool(inner and depth) and all(
+            is_coroutine_function(one) or self._returns_coroutine_function(one, depth - 1) for one in inner
+        )
 
     def _held(self, name: Ref, func: Func, depth: int) -> Iterator[Coroutine]:
         """What the function itself binds to the name, or adds to the list of this name."""

@@ -44,13 +44,13 @@ class TaskRoots:
     types: Types
     steps: Callable[[Func], list[Step]]
     frameworks: FrameworkRoots
+    coroutines: Coroutines
 
     def all(self) -> Iterator[Spawn]:
         """Every task whose coroutine function is one of the project."""
-        coroutines = Coroutines(self.links, self.types)
         for func in self.links.ordered():
             for call in self.links.calls[func.id].values():
-                yield from self._started(func, call, coroutines)
+                yield from self._started(func, call)
                 yield from self._routed(func, call)
             runner = self._runner(func)
             if runner is not None:
@@ -58,7 +58,7 @@ class TaskRoots:
 
     # tasks that the program starts
 
-    def _started(self, func: Func, call: Call, coroutines: Coroutines) -> Iterator[Spawn]:
+    def _started(self, func: Func, call: Call) -> Iterator[Spawn]:
         where = self.starter(call, func)
         if where is None:
             if self._in_nursery(call, func):
@@ -67,7 +67,7 @@ class TaskRoots:
         given: Sequence[Value]
         value = call.argument(where[0], where[1]) if where[0] != ALL else None
         given = call.args if where[0] == ALL else () if value is None else (value,)
-        found = [one for value in given for one in coroutines.of(value, func)]
+        found = [one for value in given for one in self.coroutines.of(value, func)]
         if len(found) == 1 and call.use.startswith("awaited") and where[0] != ALL:
             return  # `await create_task(f())`: the task waits for the other, as for a call
         for one in found:
