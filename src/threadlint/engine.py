@@ -78,6 +78,23 @@ def lint(
     return Report(tuple(kept), tuple(sorted(failures)), len(named), _quoted(kept, texts))
 
 
+def linked(
+    paths: Sequence[str], config: Config, *, progress: Callable[[int, int], None] | None = None
+) -> tuple[Project | None, tuple[Failure, ...], int]:
+    """The project that `paths` mean, for questions that are no rule's; what could not be done; and how many files were named.
+
+    None instead of the project where there is nothing to link.
+    """
+    found = discover(paths, config)
+    modules = Modules(config)
+    failures = list(found.failures)
+    loaded = _load(found.files, {}, modules, progress, failures, {})
+    project = (
+        link([(one.file.name, modules.name(one.file.path), one.facts) for one in loaded], config) if loaded else None
+    )
+    return project, tuple(sorted(failures)), len(found.files)
+
+
 def _load(
     named: Sequence[SourceFile],
     given: dict[Path, bytes],

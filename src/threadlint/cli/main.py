@@ -18,6 +18,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
         "check": ("threadlint.cli.check:check", "Report thread-safety mistakes (what `threadlint PATH...` does)."),
         "confirm": ("threadlint.cli.confirm:confirm", "Run a program and show that what is flagged happens."),
+        "graph": ("threadlint.cli.graph:graph", "Print in which order a program takes its locks."),
         "explain": ("threadlint.cli.explain:explain", "Print the page of a rule."),
         "rules": ("threadlint.cli.rules:rules", "List all rules."),
         "dev": ("threadlint.cli.dev:dev", "For work on threadlint itself."),

@@ -20,6 +20,7 @@ from threadlint.project.bodies.registries import Registries
 from threadlint.project.bodies.snapshots import Snapshots
 from threadlint.project.bodies.thread_locals import ThreadLocals
 from threadlint.project.bodies.uses import Uses
+from threadlint.project.deadlocks.lock_graph import LockGraph, lock_graph
 from threadlint.project.deadlocks.lock_order import LockOrder
 from threadlint.project.deadlocks.waits import Waits
 from threadlint.project.locks.accessors import Accessors
@@ -27,6 +28,7 @@ from threadlint.project.locks.acquires import Acquires
 from threadlint.project.locks.entry_locks import EntryLocks, entry_locks
 from threadlint.project.locks.flow import Flow
 from threadlint.project.locks.locks import Locks, Step
+from threadlint.project.locks.titles import Titles
 from threadlint.project.names import linker
 from threadlint.project.names.call_graph import NamedCalls
 from threadlint.project.names.identity import Identity
@@ -381,6 +383,16 @@ class Project:
     def lock_order(self) -> LockOrder:
         """In which order locks are taken."""
         return LockOrder(self.links, self.acquires, self.steps, self.entry, self.overlap, self.handed_over)
+
+    @cached_property
+    def titles(self) -> Titles:
+        """What to call a lock."""
+        return Titles(self.links)
+
+    @property
+    def lock_graph(self) -> LockGraph:
+        """The lock-order graph, for people."""
+        return lock_graph(self.lock_order, self.titles, self.site)
 
     @cached_property
     def waits(self) -> Waits:

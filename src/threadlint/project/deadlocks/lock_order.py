@@ -1,7 +1,7 @@
 """In which order locks are taken: pairs of a lock that is held and one that is taken then, and the cycles of such pairs.
 
 The critical pairs of Infer's starvation analysis (Kling et al.; Brotherston et al., "A compositional deadlock detector for Android Java", ASE 2021), with
-the Goodlock conditions (Havelund, SPIN 2000): the pairs of a cycle must be able to run in parallel, and no gate lock may be held around all of them.
+the Goodlock conditions (Havelund, SPIN 2000): the pairs of a cycle must be able to run in parallel, and no gate lock may be held around two of them.
 """
 
 from __future__ import annotations
@@ -9,23 +9,34 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from itertools import combinations, product
+from enum import Enum
 
 from threadlint.facts.model import Ref, Root, Span, With
+from threadlint.project.deadlocks.rings import rings
 from threadlint.project.locks.acquires import Acquire, Acquires
 from threadlint.project.locks.entry_locks import OWNED_METHODS, EntryLocks
-from threadlint.project.locks.locks import Held, Lock, Step
+from threadlint.project.locks.locks import ANY_LOCK, Held, Lock, Step
 from threadlint.project.names.linker import Links
 from threadlint.project.names.things import Func
 from threadlint.project.roots.overlap import Overlap
 
-_LONGEST = 4
 _MOST_EDGES = 12
+_MOST_PATHS = 4000
+_MOST_TRIALS = 2000
+
+
+class Harmless(Enum):
+    """Why a ring of locks is no deadlock."""
+
+    GATE = "gate"
+    """a lock is held around two of the pairs, so that only one of these threads gets that far"""
+    APART = "apart"
+    """the pairs cannot run in parallel"""
 
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """While `held` is held in `func`, `taken` is taken: at `span`, or below the call that stands there. `gates` are the locks held around both."""
+    """While `held` is held in `func`, `taken` is taken: at `span`, or below the call that stands there. `gates` are the other locks held meanwhile."""
 
     held: Held
     taken: Acquire
@@ -65,6 +76,16 @@ class LockOrder:
             self._edges = dict(found)
         return self._edges
 
+    def taken(self) -> set[str]:
+        """The keys of all locks that the project takes anywhere."""
+        return {
+            acquire.lock.key
+            for func in self.links.ordered()
+            for step in self.steps(func)
+            for acquire in self.acquires.own(func, step)
+            if acquire.lock.known and acquire.lock.excludes
+        }
+
     def _pairs(self, func: Func, step: Step) -> Iterator[Edge]:
         before = list(step.held)
         for acquire in self.acquires.own(func, step):
@@ -84,58 +105,69 @@ class LockOrder:
             return
         if acquire.lock.key in above and acquire.lock.reentrant:
             return
-        for number, held in enumerate(holding):
+        keys = above | {one.lock.key for one in holding if one.lock.excludes}
+        for held in holding:
             if (
                 self._counts(held.lock)
                 and isinstance(held.value, Ref)
                 and (held.lexical or held.lock.key not in self.handed_over)
             ):
-                outer = frozenset(one.lock.key for one in holding[:number]) | above
-                yield Edge(held, acquire, func, span, outer - {held.lock.key, acquire.lock.key})
+                yield Edge(held, acquire, func, span, keys - {held.lock.key, acquire.lock.key, ANY_LOCK})
 
     def _counts(self, lock: Lock) -> bool:
         return lock.known and lock.excludes and not lock.each and lock.kind.world == "threads"
 
     def cycles(self) -> Iterator[tuple[Edge, ...]]:
-        """Cycles of two to four locks whose pairs can run in parallel without a common gate; longer ones only where no shorter one joins their locks."""
-        edges = {pair: found for pair, found in self.edges().items() if pair[0] != pair[1]}
-        after: dict[str, list[str]] = defaultdict(list)
-        for first, second in edges:
-            after[first].append(second)
-        seen: set[frozenset[str]] = set()
-        for ring in sorted(_rings(after), key=lambda ring: (len(ring), ring)):
+        """Rings of locks whose pairs can run in parallel with no gate around two of them; longer rings only where no shorter one joins their locks."""
+        seen: list[frozenset[str]] = []
+        for ring, hops in self._rings():
             locks = frozenset(ring)
-            if any(smaller < locks or smaller == locks for smaller in seen):
-                continue
-            hops = [edges[ring[number], ring[(number + 1) % len(ring)]] for number in range(len(ring))]
-            found = self._possible(hops)
-            if found is not None:
-                seen.add(locks)
+            found = None if any(smaller <= locks for smaller in seen) else self._possible(hops)
+            if isinstance(found, tuple):
+                seen.append(locks)
                 yield found
 
-    def _possible(self, hops: list[list[Edge]]) -> tuple[Edge, ...] | None:
+    def harmless(self) -> Iterator[tuple[tuple[str, ...], Harmless, frozenset[str]]]:
+        """Rings of two locks that are no deadlock: the keys of the locks, why, and the gates that are held around all of its pairs."""
+        for ring, hops in self._rings():
+            found = self._possible(hops) if len(ring) == 2 else ()
+            if isinstance(found, Harmless):
+                gates = frozenset.intersection(*(edge.gates for hop in hops for edge in hop))
+                yield ring, found, gates if found is Harmless.GATE else frozenset()
+
+    def _rings(self) -> Iterator[tuple[tuple[str, ...], list[list[Edge]]]]:
+        edges = {pair: found for pair, found in self.edges().items() if pair[0] != pair[1]}
+        after: dict[str, list[str]] = defaultdict(list)
+        for first, second in sorted(edges):
+            after[first].append(second)
+        for ring in sorted(rings(after, _MOST_PATHS), key=lambda ring: (len(ring), ring)):
+            yield ring, [edges[name, ring[(number + 1) % len(ring)]] for number, name in enumerate(ring)]
+
+    def _possible(self, hops: list[list[Edge]]) -> tuple[Edge, ...] | Harmless:
+        """One pair for each hop such that all can be under way at once: each in a thread of its own, all of them holding different locks."""
         choices = [
             sorted(hop, key=lambda edge: (not edge.certain, len(edge.taken.chain)))[:_MOST_EDGES] for hop in hops
         ]
-        for ring in product(*choices):
-            if frozenset.intersection(*(edge.gates for edge in ring)):
-                continue
-            if all(self.overlap.of(one.func, other.func) for one, other in combinations(ring, 2)):
-                return ring
-        return None
+        why = Harmless.GATE
+        todo: list[tuple[Edge, ...]] = [()]
+        for _ in range(_MOST_TRIALS):
+            if not todo:
+                return why
+            chosen = todo.pop()
+            if len(chosen) == len(choices):
+                return chosen
+            free = [edge for edge in choices[len(chosen)] if all(_disjoint(edge, other) for other in chosen)]
+            fit = [edge for edge in free if all(self.overlap.of(edge.func, other.func) for other in chosen)]
+            if len(fit) < len(free):
+                why = Harmless.APART
+            todo.extend((*chosen, edge) for edge in reversed(fit))
+        return why
 
 
-def _rings(after: dict[str, list[str]]) -> Iterator[tuple[str, ...]]:
-    """Simple cycles, each from its smallest name on."""
-    for start in sorted(after):
-        todo: list[tuple[str, ...]] = [(start,)]
-        while todo:
-            path = todo.pop()
-            for name in after.get(path[-1], ()):
-                if name == start and len(path) > 1:
-                    yield path
-                elif name > start and name not in path and len(path) < _LONGEST:
-                    todo.append((*path, name))
+def _disjoint(one: Edge, other: Edge) -> bool:
+    """Whether two threads can hold at once what these two hold."""
+    ours, theirs = one.gates | {one.held.lock.key}, other.gates | {other.held.lock.key}
+    return not ours & theirs
 
 
 def _own(value: object, func: Func) -> bool:

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from threadlint.findings import Confidence, Oracle, Problem, Related, Severity, Site
 from threadlint.project.deadlocks.lock_order import Edge
-from threadlint.project.locks.locks import text
 from threadlint.project.project import Project
+from threadlint.rules.locks.chains import calls
 from threadlint.rules.rule import rule
 
 
@@ -85,7 +85,7 @@ def lock_order_inversion(project: Project) -> Iterator[Problem]:
 
     - Orders that can only meet under a common outer lock, or in parts of the program that cannot run in parallel, are not reported.
     - Locks of objects are told apart by class and attribute; that two objects never meet in both roles is not seen.
-    - A lock that is taken only for some arguments, or only tried, does not count. Rings of more than four locks are not searched for.
+    - A lock that is taken only for some arguments, or only tried, does not count.
     - Locks of `asyncio` and of processes are not followed.
     """
     for ring in project.lock_order.cycles():
@@ -106,27 +106,24 @@ def _from_the_rarest(project: Project, ring: tuple[Edge, ...]) -> tuple[Edge, ..
 
 def _problem(project: Project, ring: tuple[Edge, ...]) -> Problem:
     here, others = ring[0], ring[1:]
-    first = here.held.lock.text
-    second = text(here.taken.value) if here.taken.value is not None else here.taken.lock.text
+    names = project.titles.names(edge.held.lock.key for edge in ring)
+    first, second = names[here.held.lock.key], names[here.taken.lock.key]
     if len(others) == 1:
-        other = others[0]
-        where = _where(here, other)
         message = (
-            f"`{first}` is held while `{second}` is taken here, and the other way round {where};"
+            f"`{first}` is held while `{second}` is taken here, and the other way round {_where(here, others[0])};"
             " two threads can wait for each other"
         )
     else:
-        names = ", ".join(f"`{edge.held.lock.text}`" for edge in ring)
-        message = f"{names} and `{first}` again are taken in a ring; {len(ring)} threads can wait for each other"
-    related = [related for edge in ring for related in _story(project, edge)]
-    partners = [_site(project, here), *(_site(project, edge) for edge in others)]
+        listed = ", ".join(f"`{names[edge.held.lock.key]}`" for edge in ring)
+        message = f"{listed} and `{first}` again are taken in a ring; {len(ring)} threads can wait for each other"
     certain = all(edge.certain for edge in ring)
     return Problem(
         project.site(here.func, here.span),
         message,
-        tuple(related),
+        tuple(related for edge in ring for related in _ends(project, edge, names)),
         confidence=Confidence.HIGH if certain else Confidence.MEDIUM,
-        partners=tuple(partners),
+        partners=(_site(project, here), *(_site(project, edge) for edge in others)),
+        why=tuple(step for edge in ring for step in _story(project, edge, names)),
     )
 
 
@@ -136,15 +133,22 @@ def _where(here: Edge, other: Edge) -> str:
     return f"in `{other.func.name}`"
 
 
-def _story(project: Project, edge: Edge) -> Iterator[Related]:
-    """Both acquisitions of a pair, with the calls between them."""
+def _ends(project: Project, edge: Edge, names: dict[str, str]) -> tuple[Related, Related]:
+    """Where the first lock of a pair is acquired, and where the second."""
     held, taken = edge.held, edge.taken
-    yield Related(project.site(held.func, held.span), f"`{edge.func.name}` acquires `{held.lock.text}` here")
-    for func, span in taken.chain:
-        yield Related(project.site(func, span), "calls from here on")
-    yield Related(
-        project.site(taken.func, taken.span), f"`{taken.lock.text}` is acquired here, with `{held.lock.text}` held"
+    first, second = names[held.lock.key], names[taken.lock.key]
+    return (
+        Related(project.site(held.func, held.span), f"`{edge.func.name}` acquires `{first}` here"),
+        Related(project.site(taken.func, taken.span), f"`{second}` is acquired here, with `{first}` held"),
     )
+
+
+def _story(project: Project, edge: Edge, names: dict[str, str]) -> Iterator[Related]:
+    """Both acquisitions of a pair, with the calls between them."""
+    first, last = _ends(project, edge, names)
+    yield first
+    yield from calls(project, edge.taken.chain, edge.taken.func)
+    yield last
 
 
 def _site(project: Project, edge: Edge) -> Site:

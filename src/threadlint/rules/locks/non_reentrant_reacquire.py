@@ -10,6 +10,7 @@ from threadlint.project.locks.acquires import Acquire
 from threadlint.project.locks.locks import Held, Step
 from threadlint.project.names.things import Func
 from threadlint.project.project import Project
+from threadlint.rules.locks.chains import calls
 from threadlint.rules.rule import rule
 
 
@@ -144,6 +145,6 @@ def _problem(project: Project, func: Func, held: Held, acquire: Acquire) -> Prob
         f"this call acquires `{acquire.lock.text}` again, a plain Lock that this thread already holds (acquired at line {held.span[0]});"
         f" it {outcome}"
     )
-    related += [Related(project.site(where, span), "through this call") for where, span in acquire.chain[1:]]
     related.append(Related(inner, f"`{acquire.lock.text}` is acquired again here, in `{acquire.func.name}`"))
-    return Problem(site, message, tuple(related), partners=(inner, outer))
+    why = (related[0], *calls(project, acquire.chain, acquire.func), related[1])
+    return Problem(site, message, tuple(related), partners=(inner, outer), why=why)

@@ -10,6 +10,7 @@ from threadlint.project.deadlocks.waits import Need, Wait
 from threadlint.project.locks.locks import Held
 from threadlint.project.names.things import Func
 from threadlint.project.project import Project
+from threadlint.rules.locks.chains import calls
 from threadlint.rules.rule import rule
 
 
@@ -130,16 +131,17 @@ def _agreed(project: Project, wait: Wait, need: Need) -> bool:
 
 def _problem(project: Project, func: Func, held: Held, wait: Wait, need: Need) -> Problem:
     name = held.lock.text
-    related = [Related(project.site(held.func, held.span), f"`{name}` is acquired here")]
-    related += [Related(project.site(where, span), "through this call") for where, span in wait.chain[1:]]
-    if wait.chain:
-        related.append(Related(project.site(wait.func, wait.span), f"{wait.what} waits here"))
-    related.append(Related(project.site(need.func, need.span), need.story))
-    for acquire in need.acquires:
-        if acquire.lock.key == held.lock.key:
-            related += [Related(project.site(where, span), "through this call") for where, span in acquire.chain]
-            related.append(Related(project.site(acquire.func, acquire.span), f"it acquires `{acquire.lock.text}` here"))
-            break
+    acquired = Related(project.site(held.func, held.span), f"`{name}` is acquired here")
+    waits = Related(project.site(wait.func, wait.span), f"{wait.what} waits here")
+    needs = Related(project.site(need.func, need.span), need.story)
+    related = [acquired, *([waits] if wait.chain else []), needs]
+    why = [acquired, *calls(project, wait.chain, wait.func), waits, needs]
+    acquire = next((one for one in need.acquires if one.lock.key == held.lock.key), None)
+    if acquire is not None:
+        end = Related(project.site(acquire.func, acquire.span), f"it acquires `{acquire.lock.text}` here")
+        related.append(end)
+        why += [*calls(project, acquire.chain, acquire.func), end]
     span = wait.chain[0][1] if wait.chain else wait.span
     message = f"{wait.what} waits for another thread with `{name}` held, and `{need.func.name}` needs `{name}`; both stop for ever"
-    return Problem(project.site(func, span), message, tuple(related), partners=(project.site(held.func, held.span),))
+    partners = (project.site(held.func, held.span),)
+    return Problem(project.site(func, span), message, tuple(related), partners=partners, why=tuple(why))
