@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from threadlint.config import Config
-from threadlint.facts.model import Call, FileFacts, Node, Ref, Span, Value, With
+from threadlint.facts.model import Call, FileFacts, Node, Ref, Span, Value
 from threadlint.findings import Site
 from threadlint.project.bodies.checks import Checks
 from threadlint.project.bodies.late_binding import LateBinding
@@ -25,9 +25,11 @@ from threadlint.project.deadlocks.lock_order import LockOrder
 from threadlint.project.deadlocks.waits import Waits
 from threadlint.project.locks.accessors import Accessors
 from threadlint.project.locks.acquires import Acquires
+from threadlint.project.locks.assumed import assumes_lock
 from threadlint.project.locks.entry_locks import EntryLocks, entry_locks
 from threadlint.project.locks.flow import Flow
 from threadlint.project.locks.locks import Locks, Step
+from threadlint.project.locks.releases import handed_over, let_go
 from threadlint.project.locks.titles import Titles
 from threadlint.project.names import linker
 from threadlint.project.names.call_graph import NamedCalls
@@ -323,16 +325,7 @@ class Project:
 
     def assumes_lock(self, func: Func) -> bool:
         """Whether the function's name, docstring or comment says that its caller holds a lock."""
-        if func.facts.name.endswith(("_locked", "_unlocked", "_with_lock", "_lock_held", "_nolock", "_unsafe")):
-            return True
-        doc = func.facts.doc.lower()
-        return any(phrase in doc for phrase in _CALLER_HOLDS) or self._requires_lock(func)
-
-    def _requires_lock(self, func: Func) -> bool:
-        line = func.facts.span[0]
-        return any(
-            note.kind == "requires-lock" and line - 1 <= note.line <= line for note in func.module.facts.annotations
-        )
+        return assumes_lock(func)
 
     def lock_text(self, key: str) -> str:
         """How the program names the lock with this key."""
@@ -342,32 +335,12 @@ class Project:
     @cached_property
     def handed_over(self) -> frozenset[str]:
         """Keys of the locks that some function releases without having acquired them: signals, and locks handed from one method to another."""
-        found: set[str] = set()
-        for func in self.functions:
-            taken: set[str] = set()
-            released: set[str] = set()
-            for call in self.links.calls[func.id].values():
-                if isinstance(call.callee, Ref) and call.callee.path[-1:] in (("release",), ("acquire",)):
-                    lock = self.locks.of(call.callee.receiver, func)
-                    if lock is not None:
-                        (taken if call.callee.path[-1] == "acquire" else released).add(lock.key)
-            found |= released - taken
-        return frozenset(found)
+        return handed_over(self.links, self.locks)
 
     @cached_property
     def let_go(self) -> frozenset[str]:
         """Keys of the locks that something lets go: a `release()` or the end of a `with`. A lock that nobody lets go only measures time."""
-        found: set[str] = set()
-        for func in self.functions:
-            for step in self.steps(func):
-                node = step.node
-                values: tuple[Value, ...] = ()
-                if isinstance(node, With):
-                    values = tuple(item.value for item in node.items)
-                elif isinstance(node, Call) and isinstance(node.callee, Ref) and node.callee.path[-1:] == ("release",):
-                    values = (node.callee.receiver,)
-                found |= {lock.key for value in values if (lock := self.locks.of(value, func)) is not None}
-        return frozenset(found)
+        return let_go(self.links, self.locks, self.steps)
 
     @cached_property
     def acquires(self) -> Acquires:
@@ -429,21 +402,6 @@ class Project:
         """A span of the function's file as a place for people."""
         module = func if isinstance(func, Module) else func.module
         return Site(module.path, *span)
-
-
-_CALLER_HOLDS = (
-    "must hold",
-    "holding the lock",
-    "lock must be held",
-    "lock is held",
-    "lock held",
-    "must be called with",
-    "caller holds",
-    "with the lock",
-    "already locked",
-    "must be locked",
-    "while holding",
-)
 
 
 def link(files: Sequence[tuple[str, str, FileFacts]], config: Config) -> Project:
