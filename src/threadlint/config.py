@@ -69,6 +69,10 @@ class Config:
     source: Path | None = None
     """The file that these values were read from; None where nothing was read."""
 
+    def asks_for(self, code: str) -> bool:
+        """Whether the user names the rule, or a family that it belongs to; some rules then report more than by default."""
+        return any(one == "ALL" or code.startswith(one) for one in (*self.select, *self.extend_select))
+
 
 def find(start: Path) -> tuple[Path, Path | None]:
     """The root of the project around the folder `start`, and the pyproject.toml to read, if any.

@@ -8,7 +8,7 @@ from __future__ import annotations
 QUIET = frozenset(
     {
         # asking
-        "bool", "callable", "getattr", "hasattr", "id", "isinstance", "issubclass", "len", "max", "min", "repr", "str", "type", "get",
+        "bool", "callable", "enumerate", "getattr", "hasattr", "id", "isinstance", "issubclass", "len", "max", "min", "range", "repr", "str", "type", "zip", "get",
         "is_set", "locked", "empty", "full", "qsize", "is_alive", "done", "cancelled", "time", "monotonic", "perf_counter", "get_ident",
         "current_thread", "currentThread", "startswith", "endswith", "_is_owned", "ident",
         # making

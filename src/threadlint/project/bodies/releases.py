@@ -1,0 +1,266 @@
+"""Ways out of a function on which what it acquired is not released, and releases of what it did not acquire."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from threadlint.facts.model import (
+    Assert,
+    Call,
+    Compare,
+    Const,
+    If,
+    Logic,
+    Node,
+    Ref,
+    Root,
+    Span,
+    Suspend,
+    Try,
+    Value,
+    walk,
+)
+from threadlint.knowledge.quiet import QUIET
+from threadlint.project.bodies.paths import Outcome, Paths, catches_all, suppresses_all
+from threadlint.project.locks.lock_calls import LockCall, called, lock_calls
+from threadlint.project.locks.locks import Locks, Step
+from threadlint.project.names.things import Func
+
+FREE, ASKED, HELD = "free", "asked", "held"
+"""The states: `asked` is an acquire that may have failed, or that is not awaited yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unheld:
+    """A `finally` that also runs before the acquire in its `try` has worked: the way into it, and the release there."""
+
+    acquire: LockCall
+    leaves: Span
+    release: Span
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether that way is a cancellation during the acquire itself."""
+        return self.leaves[0] == self.acquire.call.span[0]
+
+
+@dataclass(slots=True)
+class Look:
+    """One lock, or one semaphore, in one function."""
+
+    locks: Locks
+    steps: Callable[[Func], list[Step]]
+    func: Func
+    calls: list[LockCall]
+
+    @property
+    def acquires(self) -> list[LockCall]:
+        """The places that acquire it."""
+        return [one for one in self.calls if one.method == "acquire"]
+
+    @property
+    def releases(self) -> list[LockCall]:
+        """The places that release it."""
+        return [one for one in self.calls if one.method == "release"]
+
+    @property
+    def first(self) -> LockCall:
+        """The first call on it."""
+        return min(self.calls, key=lambda one: one.call.span)
+
+    @property
+    def several(self) -> bool:
+        """Whether it is acquired and released in different loops, so that numbers matter."""
+        return len({tuple(map(id, step.loops)) for step in self._places().values()}) > 1
+
+    def _places(self) -> dict[int, Step]:
+        numbers = {one.call.id for one in self.calls}
+        return {
+            step.node.id: step
+            for step in self.steps(self.func)
+            if isinstance(step.node, Call) and step.node.id in numbers
+        }
+
+    def run(self, nodes: tuple[Node, ...], reached: dict[int, set[str]] | None = None) -> Outcome:
+        """In which states the nodes are left, when they are entered without the lock.
+
+        `reached` is filled with the states in which each call on the lock is reached.
+        """
+        methods = {one.call.id: one for one in self.calls}
+
+        def step(node: Node, state: str) -> str:
+            if isinstance(node, Call) and node.id in methods:
+                one = methods[node.id]
+                if reached is not None:
+                    reached[node.id].add(state)
+                if one.method == "release":
+                    return FREE
+                if one.method == "acquire" and state != HELD:
+                    return HELD if one.waits and one.lock.kind.world != "tasks" else ASKED
+            return HELD if state == ASKED and isinstance(node, Suspend) and self._awaited(node) else state
+
+        def branch(node: If, state: str, *, body: bool) -> str | None:
+            test, wanted = _bare(node.test, body=body)
+            one = called(test, self.func, self.locks)
+            if one is not None and one.call.id in methods:
+                if state == ASKED and one.method == "acquire":
+                    return HELD if wanted else FREE
+                if state == HELD and one.method == "locked" and not wanted:
+                    return None
+            return state
+
+        things = self.locks.types.of
+        return Paths(
+            step,
+            self._raises,
+            catches_all,
+            lambda node: suppresses_all(node, lambda value: things(value, self.func)),
+            branch,
+        ).run(nodes, FREE)
+
+    def _awaited(self, node: Suspend) -> bool:
+        return node.value is None or any(node.value == one.call.result for one in self.acquires)
+
+    def _raises(self, node: Node) -> bool:
+        if isinstance(node, Call):
+            return all(one.call.id != node.id for one in self.calls) and not _quiet(node)
+        return isinstance(node, (Suspend, Assert))
+
+    def left_held(self, *, raising_only: bool = False) -> tuple[str, Span] | None:
+        """How and where the function is left with the lock held, as messages tell it; with `raising_only`, only by an error."""
+        outcome = self.run(self.func.facts.body)
+        raised = sorted(span for state, span in outcome.get("raise") if state == HELD)
+        if raised:
+            return f"when line {raised[0][0]} raises", raised[0]
+        if raising_only or self._conditional():
+            return None
+        left = sorted(span for state, span in outcome.get("return") if state == HELD)
+        if left:
+            return f"by the return at line {left[0][0]}", left[0]
+        passed = sorted(span for state, span in outcome.get("fall") if state == HELD and span[0])
+        return (f"on the way through line {passed[0][0]}", passed[0]) if passed else None
+
+    def _conditional(self) -> bool:
+        """Whether every release stands under a condition that no acquire stands under: the two conditions may well be one."""
+        tests = self._tests()
+        around = set.intersection(*({id(node) for node in own} for own in tests["acquire"]))
+        return all({id(node) for node in own} - around for own in tests["release"])
+
+    def same_condition(self) -> bool:
+        """`if safe: lock.acquire()` and later `if safe: lock.release()`."""
+        tests = self._tests()
+        asked = [node for own in tests["acquire"] for node in own]
+        return any(
+            one is not node and one.test == node.test for own in tests["release"] for node in own for one in asked
+        )
+
+    def _tests(self) -> dict[str, list[list[If]]]:
+        """By method: the conditions that each of its calls stands under."""
+        numbers = {one.call.id: one.method for one in self.calls}
+        found: dict[str, list[list[If]]] = {"acquire": [], "release": [], "locked": []}
+        for step in self.steps(self.func):
+            if isinstance(step.node, Call) and step.node.id in numbers:
+                found[numbers[step.node.id]].append([node for node, _ in step.context if isinstance(node, If)])
+        return found
+
+    def released_unheld(self) -> Iterator[Unheld]:
+        """`try: ...; lock.acquire() ... finally: lock.release()`, where something can raise before the lock is held."""
+        numbers = {one.call.id: one for one in self.calls}
+        for node in walk(self.func.facts.body):
+            if not isinstance(node, Try) or not any(_is(inner, numbers, "release") for inner in node.final):
+                continue
+            inside = [
+                numbers[inner.id] for inner in node.body if isinstance(inner, Call) and _is(inner, numbers, "acquire")
+            ]
+            if not inside or inside[0].call is not self.acquires[0].call:
+                continue
+            outcome = self.run((Try(node.span, node.body, node.handlers, node.orelse),))
+            ways = [
+                span
+                for way in ("raise", "return", "break", "continue")
+                for state, span in outcome.get(way)
+                if state != HELD
+            ]
+            if ways:
+                release = next(one.call.span for one in self.releases if any(inner is one.call for inner in node.final))
+                yield Unheld(inside[0], min(ways), release)
+
+    def released_twice(self) -> Iterator[LockCall]:
+        """Releases that are also reached without the lock: after another release, or past a condition around the acquire.
+
+        Nothing is said where the calls are `several`.
+        """
+        if self.several:
+            return
+        places = self._places()
+        reached: dict[int, set[str]] = defaultdict(set)
+        self.run(self.func.facts.body, reached)
+        around = {id(node) for one in self.acquires for node, _ in places[one.call.id].context}
+        for one in self.releases:
+            tests = [node for node, _ in places[one.call.id].context if isinstance(node, If)]
+            if {FREE, HELD} <= reached[one.call.id] and all(id(node) in around for node in tests):
+                yield one
+
+    def before(self, span: Span) -> LockCall:
+        """The last place before the span that acquires it."""
+        earlier = [one for one in self.acquires if one.call.span <= span]
+        return max(earlier, key=lambda one: one.call.span) if earlier else self.acquires[0]
+
+
+def looks(locks: Locks, steps: Callable[[Func], list[Step]], func: Func, *, semaphores: bool) -> Iterator[Look]:
+    """The locks (or with `semaphores`, the semaphores) that the function acquires by calls, each by itself."""
+    by_lock: dict[tuple[str, Ref], list[LockCall]] = defaultdict(list)
+    for one in lock_calls(locks, func):
+        if (one.lock.kind.kind == "semaphore") is semaphores and not one.lock.each:
+            by_lock[one.lock.key, one.receiver].append(one)
+    for calls in by_lock.values() if semaphores else ():
+        calls.extend(_handed_on(locks, func, calls[0]))
+    for calls in by_lock.values():
+        if any(one.method == "acquire" for one in calls):
+            yield Look(locks, steps, func, calls)
+
+
+def _handed_on(locks: Locks, func: Func, first: LockCall) -> Iterator[LockCall]:
+    """`future.add_done_callback(sem.release)`: calls that are given the release, or a function that does it, to be called later."""
+    for call in locks.types.links.calls[func.id].values():
+        for value in (*call.args, *(given for _, given in call.keywords)):
+            if isinstance(value, Ref) and _releases(locks, value, func, first):
+                yield LockCall(call, "release", first.receiver, first.lock)
+                break
+
+
+def _releases(locks: Locks, value: Ref, func: Func, first: LockCall) -> bool:
+    lock = locks.of(value.receiver, func) if value.path[-1:] == ("release",) else None
+    if lock is not None and lock.key == first.lock.key:
+        return True
+    return any(
+        one.method == "release" and one.lock.key == first.lock.key
+        for thing in locks.types.functions(value, func)
+        if thing.func is not func
+        for one in lock_calls(locks, thing.func)
+    )
+
+
+def _is(node: Node, numbers: dict[int, LockCall], method: str) -> bool:
+    return isinstance(node, Call) and node.id in numbers and numbers[node.id].method == method
+
+
+def _bare(test: Value, *, body: bool) -> tuple[Value, bool]:
+    """The test without its `not`s, and whether it is true in the branch."""
+    while True:
+        if isinstance(test, Logic) and test.op == "not":
+            test, body = test.items[0], not body
+        elif isinstance(test, Compare) and isinstance(test.right, Const) and test.op in ("is", "=="):
+            body = body == bool(test.right.value)
+            test = test.left
+        else:
+            return test, body
+
+
+def _quiet(call: Call) -> bool:
+    callee = call.callee
+    if not isinstance(callee, Ref) or (callee.root == Root.SUPER):
+        return False
+    return (callee.path[-1] if callee.path else callee.name.rpartition(".")[2]) in QUIET
