@@ -35,6 +35,8 @@ class Handover:
     name: str
     target: Value | None
     args: tuple[Value, ...] = ()
+    bound: tuple[Value, ...] = ()
+    """arguments that `functools.partial` has given to the callable"""
     repeats: bool = False
 
 
@@ -91,9 +93,8 @@ def _handover(types: Types, func: Func, call: Call, name: str, starter: Starter)
             one for many in (given, named) if isinstance(many, Many) and not many.repeated for one in many.items
         )
     partial = _partial(types, target, func)
-    if partial is not None:
-        args = (*partial.args[1:], *(value for _, value in partial.keywords), *args)
-    return Handover(func, call, primitive.kind, primitive.world, name, target, args, starter.repeats)
+    bound = (*partial.args[1:], *(value for _, value in partial.keywords)) if partial is not None else ()
+    return Handover(func, call, primitive.kind, primitive.world, name, target, args, bound, starter.repeats)
 
 
 def _partial(types: Types, value: Value | None, func: Func) -> Call | None:
@@ -113,7 +114,7 @@ def processes(links: Links, types: Types) -> Iterator[ProcessSpawn]:
         for one in handovers(links, types, func):
             many = one.repeats or one.call.id in looped
             for target in types.functions(one.target, func):
-                yield ProcessSpawn(func, one.call, target, one.args, one.kind, one.world, many)
+                yield ProcessSpawn(func, one.call, target, (*one.bound, *one.args), one.kind, one.world, many)
         for call in links.calls[func.id].values():
             for thing in types.of(call.callee, func) if isinstance(call.callee, Ref) else ():
                 if isinstance(thing, ClassThing) and types.derives(thing.cls, (PROCESS,)):
