@@ -36,6 +36,9 @@ CONTEXT = "multiprocessing.context.BaseContext"
 MANAGER = "multiprocessing.managers.SyncManager"
 """What `multiprocessing.Manager()` returns; what it makes are proxies."""
 
+INTERPRETER = "concurrent.interpreters.Interpreter"
+"""What `concurrent.interpreters.create()` returns."""
+
 _LOCKS = {"Lock": "lock", "RLock": "rlock", "Semaphore": "semaphore", "BoundedSemaphore": "semaphore"}
 _SIGNALS = {"Event": "event", "Barrier": "barrier"}
 _QUEUES = {"Queue": "queue", "LifoQueue": "queue", "PriorityQueue": "queue"}
@@ -83,7 +86,7 @@ PRIMITIVES: dict[str, Primitive] = {
         }.items()
     },
     f"{MANAGER}.Condition": Primitive("condition", "processes", reentrant=True, proxy=True),
-    "concurrent.interpreters.Interpreter": Primitive("interpreter", "interpreters"),
+    INTERPRETER: Primitive("interpreter", "interpreters"),
     "concurrent.interpreters.Queue": Primitive("queue", "interpreters"),
     **_family("asyncio", "tasks", {name: kind for name, kind in _LOCKS.items() if kind != "rlock"}),
     "asyncio.Condition": Primitive("condition", "tasks"),
@@ -104,8 +107,8 @@ PRIMITIVES: dict[str, Primitive] = {
 MAKERS: dict[str, str] = {
     "multiprocessing.get_context": CONTEXT,
     "multiprocessing.Manager": MANAGER,
-    "concurrent.interpreters.create": "concurrent.interpreters.Interpreter",
-    "concurrent.interpreters.get_current": "concurrent.interpreters.Interpreter",
+    "concurrent.interpreters.create": INTERPRETER,
+    "concurrent.interpreters.get_current": INTERPRETER,
     "concurrent.interpreters.create_queue": "concurrent.interpreters.Queue",
     "asyncio.get_running_loop": "asyncio.AbstractEventLoop",
     "asyncio.get_event_loop": "asyncio.AbstractEventLoop",

@@ -13,6 +13,7 @@ from threadlint.config import Config
 from threadlint.facts.model import Call, FileFacts, Node, Ref, Span, Value
 from threadlint.findings import Site
 from threadlint.project.bodies.checks import Checks
+from threadlint.project.bodies.context_vars import ContextVars
 from threadlint.project.bodies.late_binding import LateBinding
 from threadlint.project.bodies.laziness import Laziness
 from threadlint.project.bodies.lifetimes import Lifetimes
@@ -231,6 +232,11 @@ class Project:
     def thread_locals(self) -> ThreadLocals:
         """Which values are thread-local storage."""
         return ThreadLocals(self.links, self.types, self.steps)
+
+    @cached_property
+    def context_vars(self) -> ContextVars:
+        """Which values are context variables."""
+        return ContextVars(self.links, self.types, self.steps)
 
     @cached_property
     def lifetimes(self) -> Lifetimes:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from threadlint.facts.model import Access, Call, Const, Jump, Kind, Ref, Root, Span, Value, walk
+from threadlint.facts.model import Access, Call, Const, Kind, Ref, Root, Span, Value
 from threadlint.project.locks.locks import Step, text
+from threadlint.project.names.carriers import carriers, last_name
 from threadlint.project.names.linker import Links
 from threadlint.project.names.things import Cls, Func, Object
 from threadlint.project.names.types import Types
-from threadlint.project.names.values import refs
 
 LOCAL = "threading.local"
 _ASKING = frozenset({"hasattr", "setattr", "delattr"})
@@ -41,6 +41,8 @@ class Storage:
     call: Call
     cls: Cls | None
     uses: dict[str, list[LocalUse]] = field(default_factory=dict)
+    defaulted: dict[str, list[LocalUse]] = field(default_factory=dict)
+    """reads that reckon with a missing attribute: `getattr(local, "x", None)`"""
     asked: set[str] = field(default_factory=set)
     whole: bool = False
 
@@ -66,27 +68,27 @@ class ThreadLocals:
         for func in self.links.ordered():
             for call in self.links.calls[func.id].values():
                 callee = call.callee
-                if isinstance(callee, Ref) and _last(callee) in classes:
+                if isinstance(callee, Ref) and last_name(callee) in classes:
                     made = next((one for one in self.types.of(call.result, func) if self._is_local(one)), None)
                     if isinstance(made, Object) and made.call is call:
                         cls = made.type if isinstance(made.type, Cls) else None
                         found[func.id, call.id] = Storage(func, call, cls)
         if not found:
             return
-        names = self._names(found)
+        names = carriers(self.links, set(found))
         for func in self.links.ordered():
             for number, step in enumerate(self.steps(func)):
                 for ref, use in _uses(func, number, step):
                     self._note(found, names, ref, use)
                 if isinstance(step.node, Call):
-                    self._asked(found, names, func, step.node)
+                    self._asked(found, names, func, number, step.node)
 
     def _classes(self) -> set[str]:
         """Last names of the classes that can be thread-local storage: `local`, and what derives from it."""
         found = {"local"}
         for _ in range(_ROUNDS):
             for cls in self.links.classes.values():
-                if any(isinstance(base, Ref) and _last(base) in found for base in cls.facts.bases):
+                if any(isinstance(base, Ref) and last_name(base) in found for base in cls.facts.bases):
                     found.add(cls.facts.name)
         return found
 
@@ -94,40 +96,6 @@ class ThreadLocals:
         if not isinstance(thing, Object):
             return False
         return thing.type == LOCAL if isinstance(thing.type, str) else self.types.derives(thing.type, (LOCAL,))
-
-    def _names(self, found: dict[tuple[str, int], Storage]) -> set[str]:
-        """Names of the variables, attributes and functions that can give such an object; types are asked for no others."""
-        names: set[str] = set()
-        made = set(found)
-        stores = [*self.links.bindings.items(), *self.links.attributes.items()]
-        for _ in range(_ROUNDS):
-            before = len(names)
-            for key, bound in stores:
-                name = key if isinstance(key, str) else key[1]
-                if name not in names and any(self._gives(access.value, where, made, names) for where, access in bound):
-                    names.add(name)
-            for func in self.links.ordered():
-                for node in walk(func.facts.body) if func.facts.name not in names else ():
-                    if type(node) is Jump and node.kind == "return" and self._gives(node.value, func, made, names):
-                        names.add(func.facts.name)
-            for exports in self.links.exports.values():
-                names |= {name for name, dotted in exports.items() if dotted.rpartition(".")[2] in names}
-            names |= {name for (_, name), maker in self.links.defaults.items() if maker.facts.name in names}
-            if len(names) == before:
-                break
-        return names
-
-    def _gives(self, value: Value | None, func: Func, made: set[tuple[str, int]], names: set[str]) -> bool:
-        """Whether the value can be such an object, by the names in it."""
-        for ref in refs(value):
-            if ref.root == Root.RESULT and not ref.path:
-                call = self.links.calls[func.id].get(int(ref.name))
-                callee = call.callee if call is not None else None
-                if (func.id, int(ref.name)) in made or (isinstance(callee, Ref) and _last(callee) in names):
-                    return True
-            elif _last(ref) in names:
-                return True
-        return False
 
     def _note(self, found: dict[tuple[str, int], Storage], names: set[str], ref: Ref, use: LocalUse) -> None:
         parts = (ref.name.rpartition(".")[2], *ref.path)
@@ -158,25 +126,26 @@ class ThreadLocals:
                     # `self` in a method of the class: every object of the class
                     yield from (one for one in found.values() if one.cls is thing.type)
 
-    def _asked(self, found: dict[tuple[str, int], Storage], names: set[str], func: Func, call: Call) -> None:
+    def _asked(
+        self, found: dict[tuple[str, int], Storage], names: set[str], func: Func, number: int, call: Call
+    ) -> None:
         callee = call.callee
         builtin = callee.name if isinstance(callee, Ref) and callee.root == Root.BUILTIN and not callee.path else ""
-        if builtin not in _ASKING and builtin not in ("vars", "dir"):
+        if builtin not in _ASKING and builtin not in ("vars", "dir", "getattr"):
             return
         for one in call.args[:1]:
-            if not isinstance(one, Ref) or _last(one) not in names:
+            if not isinstance(one, Ref) or last_name(one) not in names:
                 continue
             for storage in self._storages(found, one, func):
                 name = call.args[1] if len(call.args) > 1 else None
                 if isinstance(name, Const) and isinstance(name.value, str):
                     if builtin in _ASKING:
                         storage.asked.add(name.value)
+                    elif builtin == "getattr":
+                        use = LocalUse(func, number, call.span, text(one), Kind.READ)
+                        storage.defaulted.setdefault(name.value, []).append(use)
                 else:
                     storage.whole = True
-
-
-def _last(ref: Ref) -> str:
-    return (ref.path or (ref.name.rpartition(".")[2],))[-1]
 
 
 def _uses(func: Func, number: int, step: Step) -> Iterator[tuple[Ref, LocalUse]]:

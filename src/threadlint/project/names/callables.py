@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from threadlint.facts.model import Call
+from threadlint.knowledge.primitives import INTERPRETER
 from threadlint.knowledge.stdlib import (
     CONSTRUCTORS,
     EXECUTOR_METHODS,
@@ -19,6 +20,7 @@ from threadlint.project.names.things import External, Func
 from threadlint.project.names.types import Types
 
 _PROCESS = Starter(1, "target", "args", 3, "kwargs")
+_INTERPRETER_CALL = Starter(0, "callable")
 _RUN_IN_EXECUTOR = Starter(1, "func")
 
 
@@ -39,5 +41,7 @@ def handed_over(types: Types, call: Call, func: Func) -> Iterator[tuple[str, Sta
             yield name, EXECUTOR_METHODS[method]
         elif owner in POOLS and method in POOL_METHODS:
             yield name, POOL_METHODS[method]
+        elif owner == INTERPRETER and method in ("call", "call_in_thread"):
+            yield name, _INTERPRETER_CALL
         elif owner in LOOP_TYPES and method == "run_in_executor":
             yield name, _RUN_IN_EXECUTOR

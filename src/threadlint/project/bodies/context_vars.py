@@ -1,0 +1,81 @@
+"""Which values are context variables, and where each is set and read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from threadlint.facts.model import Call, Ref
+from threadlint.project.locks.locks import Step, text
+from threadlint.project.names.carriers import Made, carriers, last_name
+from threadlint.project.names.linker import Links
+from threadlint.project.names.things import Func, Object
+from threadlint.project.names.types import Types
+
+CONTEXT_VAR = "contextvars.ContextVar"
+_METHODS = frozenset({"get", "set", "reset"})
+
+
+@dataclass(frozen=True, slots=True)
+class VarUse:
+    """One call of `get()`, `set()` or `reset()`; `var` says which variable (by the call that made it), `text` how this place names it."""
+
+    var: Made
+    method: str
+    func: Func
+    step: int
+    call: Call
+    text: str
+
+
+@dataclass(slots=True)
+class ContextVars:
+    """Answers by function."""
+
+    links: Links
+    types: Types
+    steps: Callable[[Func], list[Step]]
+    _made: dict[Made, Call] | None = None
+    _names: set[str] = field(default_factory=set)
+    _answers: dict[str, tuple[VarUse, ...]] = field(default_factory=dict)
+
+    def made(self) -> dict[Made, Call]:
+        """Every context variable of the project, and the call that made it."""
+        if self._made is None:
+            self._made = {
+                (func.id, call.id): call
+                for func in self.links.ordered()
+                for call in self.links.calls[func.id].values()
+                if isinstance(call.callee, Ref)
+                and last_name(call.callee) == "ContextVar"
+                and CONTEXT_VAR in self.types.types(call.result, func)
+            }
+            self._names = carriers(self.links, set(self._made)) if self._made else set()
+        return self._made
+
+    def of(self, func: Func) -> tuple[VarUse, ...]:
+        """What the function does to context variables, in the order of evaluation."""
+        if not self.made():
+            return ()
+        known = self._answers.get(func.id)
+        if known is None:
+            known = self._answers[func.id] = tuple(self._collect(func))
+        return known
+
+    def _collect(self, func: Func) -> Iterator[VarUse]:
+        for number, step in enumerate(self.steps(func)):
+            node = step.node
+            if not isinstance(node, Call) or not isinstance(node.callee, Ref) or node.callee.path[-1:] == ():
+                continue
+            receiver = node.callee.receiver
+            method = node.callee.path[-1]
+            if method not in _METHODS or last_name(receiver) not in self._names:
+                continue
+            for thing in self.types.of(receiver, func):
+                if (
+                    isinstance(thing, Object)
+                    and thing.type == CONTEXT_VAR
+                    and thing.frame is not None
+                    and thing.call is not None
+                ):
+                    yield VarUse((thing.frame.id, thing.call.id), method, func, number, node, text(receiver))
