@@ -155,3 +155,10 @@ def opened(statement: Statement, lines: Sequence[cst.EmptyLine], *, blank: Seque
     before = list(takewhile(lambda line: line.comment is None, blank))
     changed: Statement = statement.with_changes(leading_lines=[*before, *lines, *statement.leading_lines])
     return changed
+
+
+def statement(tree: Tree, text: str) -> Statement:
+    """The statement that a text is."""
+    made = cst.parse_statement(text, config=tree.module.config_for_parsing)
+    assert not isinstance(made, cst.BaseSmallStatement)
+    return made

@@ -5,8 +5,10 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+import libcst as cst
+
 from threadlint.facts.source import python_tree
-from threadlint.fixes.tree import Refused, Tree
+from threadlint.fixes.tree import Edits, Refused, Tree
 
 
 def is_bound(tree: Tree, name: str) -> bool:
@@ -42,3 +44,55 @@ def _bound(module: ast.Module) -> Iterator[str]:
             yield node.asname or node.name.partition(".")[0]
         elif isinstance(node, (ast.ExceptHandler, ast.MatchAs, ast.MatchStar)) and node.name:
             yield node.name
+
+
+def fresh(tree: Tree, name: str) -> str:
+    """The name, with a number where the file has it already."""
+    taken = used(tree)
+    return next(one for one in (name, *(f"{name}{number}" for number in range(2, 1000))) if one not in taken)
+
+
+def reach(tree: Tree, module: str, attribute: str) -> tuple[str, Edits]:
+    """How the file can name `module.attribute`, and the edits that import the module where it does not yet."""
+    python = _python(tree)
+    for node in python.body:
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                if alias.name == module:
+                    return f"{alias.asname or module}.{attribute}", {}
+        elif isinstance(node, ast.ImportFrom) and node.module == module and not node.level:
+            for alias in node.names:
+                if alias.name == attribute:
+                    return alias.asname or attribute, {}
+    if module in set(_bound(python)):
+        raise Refused(f"`{module}` is not the module here")
+    return f"{module}.{attribute}", imported(tree, module)
+
+
+def imported(tree: Tree, module: str) -> Edits:
+    """The edits that put `import module` after the imports at the top of the file."""
+    new = cst.parse_statement(f"import {module}", config=tree.module.config_for_parsing)
+    body = tree.module.body
+    place = 0
+    for number, statement in enumerate(body):
+        if isinstance(statement, cst.SimpleStatementLine) and isinstance(
+            statement.body[0], (cst.Import, cst.ImportFrom)
+        ):
+            place = number + 1
+        elif number or not _is_docstring(statement):
+            break
+        else:
+            place = 1
+    if place:
+        before = body[place - 1]
+        return {id(before): (before, new)}
+    first = body[0]
+    return {id(first): (new, first)}
+
+
+def _is_docstring(statement: cst.CSTNode) -> bool:
+    return (
+        isinstance(statement, cst.SimpleStatementLine)
+        and isinstance(statement.body[0], cst.Expr)
+        and isinstance(statement.body[0].value, (cst.SimpleString, cst.ConcatenatedString))
+    )

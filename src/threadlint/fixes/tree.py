@@ -176,7 +176,7 @@ def same(left: cst.CSTNode, right: cst.CSTNode) -> bool:
     return bare(left).deep_equals(bare(right)) or code(bare(left)).split() == code(bare(right)).split()
 
 
-def bare(node: cst.CSTNode) -> cst.CSTNode:
+def bare(node: N) -> N:
     """An expression without the parentheses around it."""
     return node.with_changes(lpar=(), rpar=()) if getattr(node, "lpar", None) else node
 
@@ -184,3 +184,8 @@ def bare(node: cst.CSTNode) -> cst.CSTNode:
 def only(nodes: Sequence[N]) -> N | None:
     """The one node of a sequence, None where there are none or several."""
     return nodes[0] if len(nodes) == 1 else None
+
+
+def method_of(value: cst.BaseExpression, method: str) -> cst.Call:
+    """`value.method()`."""
+    return cst.Call(cst.Attribute(value, cst.Name(method)))

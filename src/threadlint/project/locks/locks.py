@@ -70,6 +70,11 @@ class Step:
         return tuple(node for node, part in self.context if isinstance(node, Loop) and part == "body")
 
 
+def is_held_at(steps: list[Step], node: Node) -> bool:
+    """Whether the function holds a lock where the node stands."""
+    return any(step.node is node and step.held for step in steps)
+
+
 def text(value: Value) -> str:
     """The value as the reader wrote it, as far as facts keep it."""
     if isinstance(value, Ref):

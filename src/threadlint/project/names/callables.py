@@ -19,6 +19,8 @@ from threadlint.knowledge.stdlib import (
 from threadlint.project.names.things import External, Func
 from threadlint.project.names.types import Types
 
+_ANY_ARGUMENTS = ("submit", "asyncio.to_thread")
+"""What takes the arguments of the function, by position and by name, after the function."""
 _PROCESS = Starter(1, "target", "args", 3, "kwargs")
 _INTERPRETER_CALL = Starter(0, "callable")
 _RUN_IN_EXECUTOR = Starter(1, "func")
@@ -45,3 +47,10 @@ def handed_over(types: Types, call: Call, func: Func) -> Iterator[tuple[str, Sta
             yield name, _INTERPRETER_CALL
         elif owner in LOOP_TYPES and method == "run_in_executor":
             yield name, _RUN_IN_EXECUTOR
+
+
+def arguments(name: str, starter: Starter) -> str | None:
+    """Where the function's arguments go, as fixes are told it: the keywords for them as `args/kwargs`, empty after the function, None nowhere."""
+    if starter.args and starter.kwargs:
+        return f"{starter.args}/{starter.kwargs}"
+    return "" if name.endswith(_ANY_ARGUMENTS) else None

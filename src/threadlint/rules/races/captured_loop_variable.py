@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from threadlint.changes import Change
 from threadlint.facts.model import Call
-from threadlint.findings import Problem, Related, Severity
+from threadlint.findings import Fix, Problem, Related, Severity
 from threadlint.knowledge.stdlib import CALLBACKS
 from threadlint.project.bodies.late_binding import Late
+from threadlint.project.names.callables import arguments, handed_over
 from threadlint.project.names.things import External, Func
 from threadlint.project.project import Project
 from threadlint.rules.rule import rule
@@ -62,6 +64,10 @@ def captured_loop_variable(project: Project) -> Iterator[Problem]:
         thread.start()
     ```
 
+    ## Fix
+
+    Safe: `target=lambda: f(x)` becomes `target=f, args=(x,)`; any other function that is made in the same turn of the loop gets the variable as a default, `lambda x=x: ...`.
+
     ## Known limits
 
     - A loop that waits for something after it has started the thread (`join()`, `result()`, `wait()`, `await`) is left alone.
@@ -73,7 +79,11 @@ def captured_loop_variable(project: Project) -> Iterator[Problem]:
             late = project.late_binding.of(spawn.func, spawn.call, spawn.target.func)
             if late is not None:
                 seen.add(id(spawn.call))
-                yield _problem(project, spawn.func, spawn.call, spawn.target.func, late)
+                how = next(
+                    (arguments(name, starter) for name, starter in handed_over(project.types, spawn.call, spawn.func)),
+                    None,
+                )
+                yield _problem(project, spawn.func, spawn.call, spawn.target.func, late, how)
     for func in project.functions:
         for call in project.links.calls[func.id].values():
             position = _callback(project, func, call)
@@ -82,7 +92,7 @@ def captured_loop_variable(project: Project) -> Iterator[Problem]:
             for target in project.types.functions(call.argument(position), func):
                 late = project.late_binding.of(func, call, target.func)
                 if late is not None:
-                    yield _problem(project, func, call, target.func, late)
+                    yield _problem(project, func, call, target.func, late, None)
                     break
 
 
@@ -100,7 +110,7 @@ def _callback(project: Project, func: Func, call: Call) -> int | None:
 _METHODS = frozenset(name.rpartition(".")[2] for name in CALLBACKS)
 
 
-def _problem(project: Project, func: Func, call: Call, target: Func, late: Late) -> Problem:
+def _problem(project: Project, func: Func, call: Call, target: Func, late: Late, how: str | None) -> Problem:
     what = "this lambda" if target.facts.name == "<lambda>" else f"`{target.facts.name}`"
     message = (
         f"{what} reads `{late.name}` when it runs, not when it is handed over here;"
@@ -110,4 +120,6 @@ def _problem(project: Project, func: Func, call: Call, target: Func, late: Late)
         Related(project.site(late.func, late.read), f"`{late.name}` is read here, by whichever thread runs this"),
         Related(project.site(func, late.bound), f"each turn of the loop binds `{late.name}` anew"),
     )
-    return Problem(project.site(func, call.span), message, related)
+    site = project.site(func, call.span)
+    fix = Fix(Change.BIND_NOW, (site,), safe=True, text=f"{'-' if how is None else how}:{late.name}")
+    return Problem(site, message, related, fix=fix)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 
-from threadlint.findings import Confidence, Problem, Related, Severity, Site
+from threadlint.changes import Change
+from threadlint.findings import Confidence, Fix, Problem, Related, Severity, Site
 from threadlint.project.bodies.registries import LiveLoop
 from threadlint.project.bodies.uses import Act, Use
 from threadlint.project.locks.locks import text
@@ -73,6 +74,10 @@ def iterating_shared_container(project: Project) -> Iterator[Problem]:
     threading.Thread(target=accept).start()
     threading.Thread(target=broadcast).start()
     ```
+
+    ## Fix
+
+    Safe for a list, dict or set, which `list()` copies in one step: the loop goes through `list(xs)`. Unsafe for a deque.
 
     ## Known limits
 
@@ -147,6 +152,7 @@ def _live(project: Project, live: LiveLoop) -> Problem:
         f"`{text(live.loop.ref)}` is iterated {who}; a {kind} that changes size ends the loop with RuntimeError",
         (Related(other, f"{live.change.act.value} here, in `{live.change.func.name}`"),),
         partners=(site, other),
+        fix=_fix(kind, site),
     )
 
 
@@ -168,4 +174,10 @@ def _problem(project: Project, loop: SharedUse, change: SharedUse, race: Race) -
         f"`{loop.touch.location.text}` is iterated while other threads may add or remove items; {harm}",
         tuple(related),
         partners=(site, other),
+        fix=_fix(kind, site),
     )
+
+
+def _fix(kind: str, site: Site) -> Fix:
+    """`list()` of a builtin container is one step; that of a deque can still fail."""
+    return Fix(Change.ITERATE_COPY, (site,), safe=kind in ("list", "dict", "set"))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from threadlint.changes import Change
 from threadlint.facts.model import Call, Const, Derived, Many, Ref, Root, Value
-from threadlint.findings import Problem, Severity
+from threadlint.findings import Fix, Problem, Severity
 from threadlint.project.locks.locks import text
 from threadlint.project.names.callables import handed_over
 from threadlint.project.names.things import ClassThing, Container, Func, FunctionThing, Object
@@ -59,6 +60,10 @@ def bad_thread_arguments(project: Project) -> Iterator[Problem]:
     thread.join()
     ```
 
+    ## Fix
+
+    Safe: `args=(x)` becomes `args=(x,)`; a function given first becomes `target=`, a string `name=`. Unsafe where `args` is a variable, whose value may be a tuple after all.
+
     ## Known limits
 
     - `args=value`, where it is not known whether `value` is a tuple, is not reported; `args=(value)` is, and so are strings and numbers.
@@ -70,10 +75,17 @@ def bad_thread_arguments(project: Project) -> Iterator[Problem]:
                 if starter.args or starter.args_at >= 0:
                     value = call.argument(starter.args_at, starter.args)
                     if value is not None and _is_scalar(project, value, func):
+                        site = project.site(func, call.span)
                         yield Problem(
-                            project.site(func, call.span),
+                            site,
                             f"`{starter.args or 'the second argument'}` of `{name.rpartition('.')[2]}` is {_what(value)}, not a tuple; "
                             f"it is unpacked into one argument for each {_piece(value)}",
+                            fix=Fix(
+                                Change.TUPLE,
+                                (site,),
+                                safe=not isinstance(value, Ref),
+                                text=f"{starter.args}:{starter.args_at}",
+                            ),
                         )
                 if name in _THREADS and call.args and not call.starred:
                     yield from _group(project, func, call, name)
@@ -85,9 +97,11 @@ def _group(project: Project, func: Func, call: Call, name: str) -> Iterator[Prob
     callable_ = any(isinstance(thing, (FunctionThing, ClassThing)) for thing in project.types.of(first, func))
     if (isinstance(first, Const) and first.value is not None) or callable_ or _is_string(first):
         given = "a function" if callable_ else "a name"
+        site = project.site(func, call.span)
         yield Problem(
-            project.site(func, call.span),
+            site,
             f"the first positional argument of `{name.rpartition('.')[2]}` is `group`, which must be `None`; {given} is given here",
+            fix=Fix(Change.KEYWORD, (site,), safe=True, text="target" if callable_ else "name"),
         )
 
 

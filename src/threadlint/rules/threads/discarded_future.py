@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from threadlint.changes import Change
 from threadlint.facts.model import Call, Ref
-from threadlint.findings import Oracle, Problem, Related, Severity
+from threadlint.findings import Fix, Oracle, Problem, Related, Severity, Site
 from threadlint.knowledge.stdlib import EXECUTORS, POOLS
 from threadlint.project.bodies.handling import handles_errors
+from threadlint.project.locks.locks import is_held_at
 from threadlint.project.names.test_files import in_tests
 from threadlint.project.names.things import External, Func
 from threadlint.project.project import Project
@@ -57,6 +59,11 @@ def discarded_future(project: Project) -> Iterator[Problem]:
     print("all saved")
     ```
 
+    ## Fix
+
+    Unsafe, since the function then waits for the task and raises its errors: the future is kept, and `result()` is called after the loop, or at the end of the block. Not where a
+    lock is held, or in a coroutine.
+
     ## Known limits
 
     - A task that handles all its errors itself (its body is one `try` with `except Exception` that does more than `pass`) is not reported.
@@ -102,5 +109,12 @@ def _check(project: Project, func: Func, call: Call) -> Iterator[Problem]:
                 f"the {what} of `{method}()` {verb} thrown away, so an exception raised in the task is never seen",
                 related,
                 partners=(site,),
+                fix=None if is_held_at(project.steps(func), call) else _fix(method, site),
             )
             return
+
+
+def _fix(method: str, site: Site) -> Fix | None:
+    """Asking makes the function wait for the task, and raises its errors."""
+    asks = {"submit": "result", "map": "list"}
+    return Fix(Change.ASK_RESULT, (site,), text=asks.get(method, "get"))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from threadlint.changes import Change
 from threadlint.facts.model import Call, Ref
-from threadlint.findings import Confidence, Problem, Related, Severity, Site
+from threadlint.findings import Confidence, Fix, Problem, Related, Severity, Site
 from threadlint.project.names.things import Func, FunctionThing
 from threadlint.project.project import Project
 from threadlint.project.roots.contexts import MAIN
@@ -65,6 +66,10 @@ def fork_with_threads(project: Project) -> Iterator[Problem]:
     threading.Thread(target=pump).start()
     ```
 
+    ## Fix
+
+    Safe: `preexec_fn=os.setsid` becomes `start_new_session=True`.
+
     ## Known limits
 
     - The thread must be started before the fork in the same function, or by a function that it calls; or the fork must itself run on a thread.
@@ -90,10 +95,12 @@ def fork_with_threads(project: Project) -> Iterator[Problem]:
 
 
 def _problem(project: Project, fork: Fork, related: Related) -> Problem:
+    site = project.site(fork.func, fork.call.span)
     return Problem(
-        project.site(fork.func, fork.call.span),
+        site,
         f"{fork.what} while other threads run; a lock that one of them holds stays locked in the child",
         (related,),
+        fix=Fix(Change.NEW_SESSION, (site,), safe=True) if fork.call.keyword("preexec_fn") is not None else None,
     )
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
+from threadlint.changes import Change
 from threadlint.facts.model import Call, Const, Jump, Ref, Root, walk
-from threadlint.findings import Problem, Related, Severity
+from threadlint.findings import Fix, Problem, Related, Severity, Site
 from threadlint.project.locks.locks import text
-from threadlint.project.names.callables import handed_over
+from threadlint.project.names.callables import arguments, handed_over
 from threadlint.project.names.things import External, Func, FunctionThing
 from threadlint.project.project import Project
 from threadlint.rules.rule import rule
@@ -55,6 +56,10 @@ def target_called_immediately(project: Project) -> Iterator[Problem]:
     thread.join()
     ```
 
+    ## Fix
+
+    Safe: the function is handed over, with its arguments: `Thread(target=f(x))` becomes `Thread(target=f, args=(x,))`, `submit(f(x))` becomes `submit(f, x)`.
+
     ## Known limits
 
     - Reported only where the function is known and never returns a value (or is a coroutine or generator function); one that returns something may return a callable.
@@ -84,12 +89,24 @@ def _check(project: Project, func: Func, call: Call) -> Iterator[Problem]:
                 if isinstance(thing, FunctionThing)
             )
             called = text(inner.callee) if isinstance(inner.callee, Ref) else "the function"
+            site = project.site(func, inner.span)
             yield Problem(
-                project.site(func, inner.span),
+                site,
                 f"`{called}()` is called here, in the current thread; `{name.rpartition('.')[2]}` is given its result instead of the function",
                 related,
+                fix=_fix(project.site(func, call.span), site, things, arguments(name, starter)),
             )
         return
+
+
+def _fix(outer: Site, inner: Site, things: Iterable[object], how: str | None) -> Fix | None:
+    """Hand over the function; one that only makes a coroutine or a generator is no better off on a thread."""
+    if any(
+        isinstance(thing, FunctionThing) and (thing.func.facts.is_async or thing.func.facts.is_generator)
+        for thing in things
+    ):
+        return None
+    return None if how is None else Fix(Change.HAND_OVER, (inner, outer), safe=True, text=how)
 
 
 def _is_result(value: object) -> bool:

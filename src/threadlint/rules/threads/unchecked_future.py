@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from threadlint.changes import Change
 from threadlint.facts.model import Call, Ref, walk
-from threadlint.findings import Oracle, Problem, Related, Severity
+from threadlint.findings import Fix, Oracle, Problem, Related, Severity
 from threadlint.knowledge.stdlib import EXECUTORS, POOLS
 from threadlint.project.bodies.handling import handles_errors
 from threadlint.project.bodies.lifetimes import Life, named
+from threadlint.project.locks.locks import is_held_at
 from threadlint.project.names.test_files import in_tests
 from threadlint.project.names.things import External, Func, FunctionThing
 from threadlint.project.project import Project
@@ -68,6 +70,10 @@ def unchecked_future(project: Project) -> Iterator[Problem]:
     print("all saved")
     ```
 
+    ## Fix
+
+    Unsafe, since the function then waits for the task and raises its errors: `result()` is called at the end of the block that keeps the future or the list of futures.
+
     ## Known limits
 
     - Only futures whose whole life is in one function are judged: one that is returned, stored in an attribute or given to unknown code may be asked elsewhere.
@@ -118,11 +124,13 @@ def _check(project: Project, func: Func, call: Call, made: str) -> Iterator[Prob
     ]
     asking = "`result()` or `exception()`" if made == "future" else "`get()`"
     site = project.site(func, call.span)
+    asks = Fix(Change.ASK_RESULT, (site,), text="result" if made == "future" else "get")
     yield Problem(
         site,
         f"{asking} of this {made} is never called, so an exception raised in the task is never seen",
         tuple(related),
         partners=(site,),
+        fix=None if is_held_at(project.steps(func), call) else asks,
     )
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from threadlint.changes import Change
 from threadlint.facts.model import Call, Ref, Root
-from threadlint.findings import Problem, Related, Severity
+from threadlint.findings import Fix, Problem, Related, Severity
 from threadlint.project.bodies.lifetimes import receiver_of
 from threadlint.project.locks.locks import text
 from threadlint.project.names.test_files import in_tests
@@ -57,6 +58,10 @@ def unstarted_thread(project: Project) -> Iterator[Problem]:
     worker.join()
     ```
 
+    ## Fix
+
+    Unsafe, since it may have been left out on purpose: the thread is started where it is made, and `run()` becomes `start()`.
+
     ## Known limits
 
     - A thread that is returned, stored in an attribute or given to other code may be started there and is left alone; so is one whose class does anything with itself when it is made.
@@ -86,14 +91,16 @@ def _run(project: Project, func: Func, call: Call) -> Iterator[Problem]:
     ):
         made = [one for one in objects if one.frame is not None and one.call is not None]
         name = "the thread" if receiver.root == Root.RESULT else f"`{text(receiver)}`"
+        site = project.site(func, call.span)
         yield Problem(
-            project.site(func, call.span),
+            site,
             f"`run()` does the work of {name} in the current thread; only `start()` makes a thread of it",
             tuple(
                 Related(project.site(one.frame, one.call.span), "made here, and never started")
                 for one in made[:1]
                 if one.frame is not None and one.call is not None
             ),
+            fix=Fix(Change.START, (site,)),
         )
 
 
@@ -113,8 +120,11 @@ def _made(project: Project, func: Func, call: Call) -> Iterator[Problem]:
         if life.called("run") or any(attribute in ("start", "run") for attribute, _ in life.attributes):
             return
         name = next((f" `{ref.name}`" for ref in sorted(life.names, key=str) if ref.root != Root.RESULT), "")
+    site = project.site(func, call.span)
     yield Problem(
-        project.site(func, call.span), f"the {what}{name} is made here and never started, so its work is not done"
+        site,
+        f"the {what}{name} is made here and never started, so its work is not done",
+        fix=Fix(Change.START, (site,)),
     )
 
 
