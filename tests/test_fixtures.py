@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from support import ROOT
 from threadlint.cli.marks import Kind, marks
-from threadlint.config import Config
+from threadlint.config import FILE_NAME, Config, load
 from threadlint.engine import lint
 from threadlint.findings import Report
 from threadlint.rules.rule import all_rules
@@ -48,7 +49,9 @@ def test_a_fixture_is_reported_where_it_is_marked(case: Path) -> None:
     files = [case] if case.is_file() else sorted(case.rglob("*.py"))
     code = None if case.parent.name == "material" else case.parent.name
     root = case if case.is_dir() else case.parent
-    report = lint([str(file) for file in files], Config(root=root, select=("ALL",)))
+    settings = root / FILE_NAME
+    config = load(settings) if settings.is_file() else Config(root=root)
+    report = lint([str(file) for file in files], replace(config, select=("ALL",)))
     texts = {str(file): file.read_bytes().decode("utf-8", "replace") for file in files}
     assert found(report, code) == marked(texts, code)
 

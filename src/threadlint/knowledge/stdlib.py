@@ -156,6 +156,7 @@ KNOWN = frozenset({*PRIMITIVES, *MAKERS, *CONSTRUCTORS, *FUNCTIONS, *OTHERS})
 
 RESULTS: dict[str, str] = {
     **MAKERS,
+    "socket.socket": "socket.socket",
     "sqlite3.connect": "sqlite3.Connection",
     "sqlite3.dbapi2.connect": "sqlite3.Connection",
     **{
