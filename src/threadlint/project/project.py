@@ -58,10 +58,10 @@ from threadlint.project.roots.processes import ProcessSpawn, Reached, processes,
 from threadlint.project.roots.task_roots import TaskRoots
 from threadlint.project.roots.thread_classes import ThreadClasses
 from threadlint.project.roots.thread_roots import Spawn, ThreadRoots
-from threadlint.project.signals.lost import LostNotifications
+from threadlint.project.signals.conditions import Conditions
+from threadlint.project.signals.parties import Gathering, Gatherings
 from threadlint.project.signals.predicates import Predicates
-from threadlint.project.signals.signals import SignalCall, Signals
-from threadlint.project.signals.waiting import Waiting
+from threadlint.project.signals.signals import Signals
 
 
 @dataclass(slots=False)
@@ -396,14 +396,26 @@ class Project:
         """What is called on conditions, events, barriers and semaphores."""
         return Signals(self.types, self.links, self.steps)
 
-    def waiting(self, wait: SignalCall) -> Waiting:
-        """How a condition is waited for at this call."""
-        return Waiting(self.predicates, self.steps, wait)
+    @cached_property
+    def gatherings(self) -> tuple[Gathering, ...]:
+        """Barriers, and how many come to each."""
+        found = Gatherings(
+            self.links,
+            self.types,
+            self.signals,
+            self.pools,
+            self.named_calls,
+            self.steps,
+            self.spawns,
+            self.tasks,
+            self.processes,
+        )
+        return tuple(found.all())
 
     @cached_property
-    def lost_notifications(self) -> LostNotifications:
-        """Notifications that come when nobody waits."""
-        return LostNotifications(self.signals, self.predicates, self.uses, self.entry, self.steps)
+    def conditions(self) -> Conditions:
+        """How conditions are waited for, and which notifications are lost."""
+        return Conditions(self.signals, self.predicates, self.uses, self.entry, self.steps)
 
     @cached_property
     def predicates(self) -> Predicates:

@@ -216,7 +216,8 @@ def _binary(walk: Walk, node: cst.BinaryOperation) -> Value:
     open_parts = tuple(part for part in parts if type(part) is not Const)
     if open_parts and not any(type(part) is Const and type(part.value) is str for part in parts):
         walk.frame.emit(Operate(walk.at(node)))
-    return Derived(open_parts, type(node.operator).__name__)
+    counted = len(spine) == 1 and any(type(part) is Const and type(part.value) is int for part in parts)
+    return Derived(tuple(parts) if counted else open_parts, type(node.operator).__name__)
 
 
 def _boolean(walk: Walk, node: cst.BooleanOperation) -> Value:

@@ -2,23 +2,39 @@
 
 from __future__ import annotations
 
-from threadlint.facts.model import Access, Const, Kind, Loop, Many, Ref, Root, Value
+import operator
+
+from threadlint.facts.model import Access, Const, Derived, Kind, Loop, Many, Ref, Root, Value
 from threadlint.project.names.linker import Links
 from threadlint.project.names.things import Func
 
 _DEEP = 5
+_OPERATIONS = {"Add": operator.add, "Subtract": operator.sub, "Multiply": operator.mul}
 
 
 def number(links: Links, value: Value | None, func: Func, depth: int = 0) -> int | None:
-    """The whole number that the value always is: a literal, or a name that is bound once, to one; None where that is not known."""
+    """The whole number that the value always is: a literal, a name that is bound once, to one, a `len()`, or the sum of such; None where that is not known."""
     if isinstance(value, Const):
         return value.value if isinstance(value.value, int) and not isinstance(value.value, bool) else None
+    if isinstance(value, Derived):
+        return _computed(links, value, func, depth)
     if not isinstance(value, Ref) or value.path or depth > _DEEP:
         return None
+    if value.root == Root.RESULT:
+        call = links.calls[func.id].get(int(value.name))
+        counted = call is not None and call.callee == Ref(Root.BUILTIN, "len") and len(call.args) == 1
+        return length(links, call.args[0], func, depth + 1) if call is not None and counted else None
     bound = _bindings(links, value, func)
     if len(bound) == 1 and bound[0][1].kind == Kind.WRITE and bound[0][1].form == "":
         return number(links, bound[0][1].value, bound[0][0], depth + 1)
     return None
+
+
+def _computed(links: Links, value: Derived, func: Func, depth: int) -> int | None:
+    if len(value.parts) != 2 or value.op not in _OPERATIONS:
+        return None
+    left, right = (number(links, part, func, depth + 1) for part in value.parts)
+    return _OPERATIONS[value.op](left, right) if left is not None and right is not None else None
 
 
 def turns(links: Links, loop: Loop, func: Func) -> int | None:

@@ -90,18 +90,18 @@ def condition_wait_outside_loop(project: Project) -> Iterator[Problem]:
     - A function that does not take the lock itself leaves the test to its caller, and one that notifies before it waits is one side of a handshake: both are left alone.
     """
     for call in project.signals.calls("condition", "wait"):
-        wait = project.waiting(call)
+        wait = project.conditions.waiting(call)
         if _is_looked_after(project, wait):
             continue
         tests = [test for test in wait.tests() if isinstance(test.node, If)]
-        if tests and project.lost_notifications.of(call) is not None:
+        if tests and project.conditions.lost(call) is not None:
             continue  # told as TL504
         if tests:
             yield from _tested_once(project, wait, tests)
         else:
             yield from _untested(project, wait)
     for call in project.signals.calls("condition", "wait_for"):
-        yield from _in_vain(project, project.waiting(call))
+        yield from _in_vain(project, project.conditions.waiting(call))
 
 
 def _is_looked_after(project: Project, wait: Waiting) -> bool:

@@ -183,7 +183,7 @@ def _not_held(project: Project, call: SignalCall) -> Problem:
 
 def _tested_outside(project: Project, call: SignalCall) -> Iterator[Problem]:
     """`while not ready: with cond: cond.wait()`: the notification can come between the test and the wait."""
-    lost = project.lost_notifications.of(call)
+    lost = project.conditions.lost(call)
     if lost is None:
         return
     name, start = text(call.receiver), lost.test.node.span
@@ -204,7 +204,7 @@ def _tested_outside(project: Project, call: SignalCall) -> Iterator[Problem]:
 
 def _changed_after(project: Project, call: SignalCall, lock: Lock) -> Iterator[Problem]:
     """`with cond: cond.notify()` and only then `self.ready = True`."""
-    late = project.lost_notifications.late(call, lock.key)
+    late = project.conditions.late(call, lock.key)
     if late is None:
         return
     use, wait = late

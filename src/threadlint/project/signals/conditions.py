@@ -1,4 +1,4 @@
-"""Notifications that nobody hears: between a test and the wait that follows it, or before the state has changed."""
+"""How conditions are waited for, and notifications that nobody hears: before the wait that follows a test, or before the state has changed."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Lost:
 
 
 @dataclass(slots=True)
-class LostNotifications:
+class Conditions:
     """Answers for calls on conditions."""
 
     signals: Signals
@@ -36,9 +36,13 @@ class LostNotifications:
     entry: EntryLocks
     steps: Callable[[Func], list[Step]]
 
-    def of(self, call: SignalCall) -> Lost | None:
+    def waiting(self, wait: SignalCall) -> Waiting:
+        """What surrounds the wait."""
+        return Waiting(self.predicates, self.steps, wait)
+
+    def lost(self, call: SignalCall) -> Lost | None:
         """Who can notify between the test around the wait and the wait itself; None where the test is made under the lock, or the wait ends by itself."""
-        wait = Waiting(self.predicates, self.steps, call)
+        wait = self.waiting(call)
         region, tests = wait.region, wait.tests()
         if call.method != "wait" or region is None or wait.limited or any(test.inside for test in tests):
             return None
@@ -63,7 +67,7 @@ class LostNotifications:
         ):
             return None
         waits = [
-            (wait, Waiting(self.predicates, self.steps, wait).looked_for())
+            (wait, self.waiting(wait).looked_for())
             for wait in self.signals.on(notify.origins, "condition", "wait", "wait_for")
             if wait.func is not func
         ]
