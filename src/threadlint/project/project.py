@@ -43,6 +43,7 @@ from threadlint.project.names.types import Types
 from threadlint.project.queues.consumers import Consumers
 from threadlint.project.queues.queues import Queues
 from threadlint.project.races.breakable_checks import BreakableChecks, Broken
+from threadlint.project.races.counted import Counted
 from threadlint.project.races.expectations import Expectations
 from threadlint.project.races.guards import Guard, Guards
 from threadlint.project.races.meetings import Meetings
@@ -208,6 +209,11 @@ class Project:
     def sharing(self) -> Sharing:
         """Which locations are shared, and where accesses to them race."""
         return Sharing(self.types, self.ownership, self.contexts, self.steps)
+
+    @cached_property
+    def counted(self) -> Counted:
+        """Where a semaphore for several threads stands in for a lock."""
+        return Counted(self.contexts, self.steps)
 
     @cached_property
     def uses(self) -> Uses:

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 
 from threadlint.facts.model import Const, Loop, Node, Ref, Root, Span, Value
 from threadlint.knowledge.stdlib import LOCKISH_NAMES, LOCKS, SAME_ON_ENTER, LockType
-from threadlint.project.names.linker import absolute
+from threadlint.project.names.counts import number
+from threadlint.project.names.linker import Links, absolute
 from threadlint.project.names.things import Cls, Func, Object
 from threadlint.project.names.types import Types, argument
 
@@ -128,7 +129,7 @@ class Locks:
             inner = self._handed_in(value, func, first) or self.of(first.call.argument(0, "lock"), first.frame)
             if inner is not None:
                 return Lock(inner.key, text(value), kind, inner.reentrant, 1, each)
-        permits = _permits(first) if kind.kind == "semaphore" else 1
+        permits = _permits(self.types.links, first) if kind.kind == "semaphore" else 1
         name = (
             "/".join(f"{frame}#{number}" for frame, number in origins)
             if len(origins) == 1 and not (origins != {(func.id, _number(value))} and self._made_for_others(first))
@@ -233,8 +234,8 @@ def _lockish(name: str) -> bool:
     )
 
 
-def _permits(thing: Object) -> int:
+def _permits(links: Links, thing: Object) -> int:
     value = thing.call.argument(0, "value") if thing.call is not None else None
     if thing.call is not None and value is None and not thing.call.starred:
         return 1
-    return value.value if isinstance(value, Const) and isinstance(value.value, int) else 0
+    return (number(links, value, thing.frame) if thing.frame is not None else None) or 0

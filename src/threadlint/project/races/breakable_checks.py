@@ -74,7 +74,8 @@ class BreakableChecks:
 
     def _locked(self, check: Check) -> bool:
         steps = self.steps(check.func)
-        return bool(steps[check.condition.step].held or steps[check.act.step].held) or self.confinement.of(check.act)
+        held = (*steps[check.condition.step].held, *steps[check.act.step].held)
+        return any(one.lock.permits < 2 for one in held) or self.confinement.of(check.act)
 
     def _judge(self, check: Check) -> Broken | None:
         harm = self._harm(check)

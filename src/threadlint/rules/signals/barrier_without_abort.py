@@ -72,7 +72,8 @@ def barrier_without_abort(project: Project) -> Iterator[Problem]:
     - Reported in functions that run as threads, processes or tasks of their own; what they call before the barrier counts as able to raise, except for logging, asking and storing.
     - A timeout of the barrier, or of all its waits, is enough.
     """
-    roots = {spawn.target.func.id for spawn in (*project.spawns, *project.tasks, *project.processes)}
+    roots = {spawn.target.func.id for spawn in (*project.spawns, *project.tasks)}
+    roots |= {spawn.target.func.id for spawn in project.processes}
     by_func: dict[str, list[SignalCall]] = defaultdict(list)
     for wait in project.signals.calls("barrier", "wait"):
         if wait.func.id in roots and not _limited(project, wait):
