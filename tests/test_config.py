@@ -20,6 +20,7 @@ src = ["lib"]
 thread-roots = ["app.handlers.*"]
 force-exclude = true
 respect-gitignore = false
+cache-dir = ".cache/threadlint"
 
 [tool.threadlint.per-file-ignores]
 "tests/*" = ["TL301"]
@@ -47,6 +48,7 @@ def test_every_key_is_read(tmp_path):
         thread_roots=("app.handlers.*",),
         force_exclude=True,
         respect_gitignore=False,
+        cache_dir=".cache/threadlint",
         source=file,
     )
     assert all(key in FULL for key in KEYS)

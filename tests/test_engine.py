@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from support import RACE, RACE_LINE
-from threadlint import engine
 from threadlint.config import Config
 from threadlint.engine import lint
 from threadlint.findings import Problem, Severity, Site
@@ -73,7 +72,7 @@ def with_rules(monkeypatch):
 
     def use(*checks):
         made = [rule(f"TL90{number}", since="0.1")(check) for number, check in enumerate(checks)]
-        monkeypatch.setattr(engine, "selected", lambda _config: tuple(made))
+        monkeypatch.setattr("threadlint.rules.rule.all_rules", lambda: {one.code: one for one in made})
 
     return use
 
@@ -114,13 +113,13 @@ def test_a_rule_that_breaks_can_be_debugged(folder, with_rules, monkeypatch):
         lint(["a.py"], Config(root=folder.path))
 
 
-@pytest.mark.parametrize("stage", ["extract", "link"])
+@pytest.mark.parametrize("stage", ["threadlint.loading.work.extract", "threadlint.project.project.link"])
 def test_a_mistake_of_ours_in_any_stage_is_a_failure(folder, monkeypatch, stage):
     def fail(*_args):
         raise RecursionError
 
     folder.write({"a.py": "x = 1\n"})
-    monkeypatch.setattr(engine, stage, fail)
+    monkeypatch.setattr(stage, fail)
     (failure,) = lint(["a.py"], Config(root=folder.path)).failures
     assert "internal error in " in failure.message
     assert "RecursionError; please report it" in failure.message

@@ -62,7 +62,7 @@ def test_the_narrower_code_wins(settings, expected):
 )
 def test_unknown_codes_come_with_a_hint(code, message):
     config = Config(select=("TL1", "ALL"), per_file_ignores=(("*.py", (code,)),))
-    (unknown,) = unknown_codes(config, RULES)
+    (unknown,) = unknown_codes(config, lambda: RULES)
     assert (unknown.key, unknown.code) == ("per-file-ignores", code)
     assert unknown.message.startswith(message)
 

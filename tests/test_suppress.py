@@ -27,7 +27,10 @@ def left(
     """The codes of what is left of findings on line 2, which ends with the comment."""
     findings = [make_finding(line=FINDING_LINE, code=code) for code in codes]
     return [
-        one.code for one in suppress(findings, {"app.py": scan(f"{before}x += 1  {comment}\n").suppressions}, active)
+        one.code
+        for one in suppress(
+            findings, {"app.py": scan(f"{before}x += 1  {comment}\n").suppressions}, active, all_rules()
+        )
     ]
 
 
@@ -71,7 +74,7 @@ def test_several_findings() -> None:
 def test_other_lines_and_files() -> None:
     comments = scan("x += 1\ny += 1  # noqa: TL101\n").suppressions
     findings = [make_finding(line=1), make_finding(line=2), make_finding("b.py", line=2)]
-    kept = suppress(findings, {"app.py": comments, "c.py": ()}, everything)
+    kept = suppress(findings, {"app.py": comments, "c.py": ()}, everything, all_rules())
     assert kept == [findings[0], findings[2]]
 
 
@@ -90,7 +93,7 @@ def test_a_rule_that_did_not_run_is_not_missed() -> None:
 
 def test_what_is_said() -> None:
     comments = scan("x = 0\n\nx += 1  # é  # noqa: TL101, TL999 (why)\n").suppressions
-    first, second = suppress([], {"app.py": comments}, everything)
+    first, second = suppress([], {"app.py": comments}, everything, all_rules())
     assert (first.site.line, first.site.column, first.site.end_column) == (3, 14, 34)
     assert first.message == "`TL101` does not occur here, so this comment silences nothing"
     assert second.message == "`TL999` is not a code of threadlint, so this comment does not silence it"

@@ -10,8 +10,6 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from pathspec import GitIgnoreSpec
-
 if sys.version_info >= (3, 11):
     import tomllib
 else:
@@ -66,6 +64,8 @@ class Config:
     force_exclude: bool = False
     """Leave out excluded files even if the user names them, as a tool that passes every changed file needs."""
     respect_gitignore: bool = True
+    cache_dir: str = ""
+    """The folder of the cache, relative to the root; empty for the usual one."""
     source: Path | None = None
     """The file that these values were read from; None where nothing was read."""
 
@@ -197,6 +197,12 @@ def _strings(value: object) -> tuple[str, ...]:
     return tuple(value)
 
 
+def _string(value: object) -> str:
+    if not isinstance(value, str) or not value:
+        raise ValueError('expected a string such as ".cache/threadlint"')
+    return value
+
+
 def _boolean(value: object) -> bool:
     if not isinstance(value, bool):
         raise ValueError("expected true or false")  # noqa: TRY004 one kind of error for every reader
@@ -211,6 +217,10 @@ def _version(value: object) -> tuple[int, int]:
 
 def patterns(value: Sequence[str]) -> tuple[str, ...]:
     """Check patterns for files; gives them back. Raises ValueError for `!`, which would silently match nothing."""
+    if not value:
+        return ()
+    from pathspec import GitIgnoreSpec  # noqa: PLC0415 dear, and most configurations have no patterns
+
     for pattern in value:
         if pattern.startswith("!"):
             raise ValueError(f"`{pattern}` begins with `!`, which has no meaning here")
@@ -244,6 +254,7 @@ _READERS: Mapping[str, Callable[[object], object]] = {
     "thread-roots": _strings,
     "force-exclude": _boolean,
     "respect-gitignore": _boolean,
+    "cache-dir": _string,
 }
 KEYS = tuple(sorted(_READERS))
 """Every key of `[tool.threadlint]`."""

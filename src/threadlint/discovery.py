@@ -9,11 +9,14 @@ from errno import ELOOP
 from itertools import takewhile
 from pathlib import Path
 from stat import S_ISDIR, S_ISREG
-
-from pathspec import GitIgnoreSpec
+from typing import TYPE_CHECKING
 
 from threadlint.config import Config
 from threadlint.findings import Failure
+
+if TYPE_CHECKING:
+    # Imported where patterns are needed: for a file that is named, nothing is.
+    from pathspec import GitIgnoreSpec
 
 SUFFIXES = (".py", ".pyw")
 """Files with these endings are looked for in folders. Stubs (.pyi) hold no behaviour."""
@@ -104,6 +107,9 @@ def _named(shown: str, config: Config) -> Iterator[SourceFile | Failure]:
     except (OSError, ValueError) as error:
         yield _failure(shown, error)
         return
+    if not is_folder and not config.force_exclude:
+        yield SourceFile(Path(path), shown)
+        return
     excludes = _excludes(path, config)
     hit = [level for level in excludes if level.verdict(path, folder=is_folder)]
     if config.force_exclude and (hit or _in_built(path, str(config.root))):
@@ -182,6 +188,8 @@ def _excludes(path: str, config: Config) -> list[_Level]:
     root = str(config.root.absolute())
     # Patterns are relative to the project; a folder elsewhere is looked at as a project of its own.
     base = root if path == root or path.startswith(root.rstrip(os.sep) + os.sep) else path
+    from pathspec import GitIgnoreSpec  # noqa: PLC0415 see above
+
     return [
         _Level(base.rstrip(os.sep), GitIgnoreSpec.from_lines([line])) for line in (*DEFAULT_EXCLUDE, *config.exclude)
     ]
@@ -204,6 +212,8 @@ def _gitignore(folder: str) -> list[_Level]:
 
 
 def _read(path: Path) -> list[GitIgnoreSpec]:
+    from pathspec import GitIgnoreSpec  # noqa: PLC0415 see above
+
     try:
         lines = path.read_bytes().decode("utf-8", "surrogateescape").splitlines()
     except OSError:
@@ -216,6 +226,8 @@ def _read(path: Path) -> list[GitIgnoreSpec]:
 
 
 def _is_pattern(line: str) -> bool:
+    from pathspec import GitIgnoreSpec  # noqa: PLC0415 see above
+
     try:
         GitIgnoreSpec.from_lines([line])
     except ValueError:

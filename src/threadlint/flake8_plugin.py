@@ -9,13 +9,11 @@ import tokenize
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from threadlint import __version__
+from threadlint.cache.store import MemoryStore, Store
 from threadlint.config import Config, ConfigError, discover
-
-if TYPE_CHECKING:
-    from threadlint.facts.model import FileFacts
 
 FAILURE = "TL000"
 """The code under which flake8 shows what could not be done; flake8 has no other way to tell."""
@@ -34,7 +32,7 @@ class Plugin:
     version = __version__
     options: ClassVar[argparse.Namespace] = argparse.Namespace()
     # flake8 makes a plugin for each file, and files import each other.
-    remembered: ClassVar[dict[bytes, FileFacts]] = {}
+    remembered: ClassVar[Store] = MemoryStore()
 
     def __init__(self, tree: ast.AST, filename: str, lines: Sequence[str]) -> None:
         # flake8 gives a plugin each file only if it asks for the tree; the tree itself keeps no comments.
@@ -49,6 +47,7 @@ class Plugin:
 
     def run(self) -> Iterator[Reported]:
         """Each finding as line, column from 0, code with message, and the type of the plugin."""
+        from threadlint.checking.catalogue import catalogue  # noqa: PLC0415 see below
         from threadlint.engine import lint  # noqa: PLC0415 flake8 imports every plugin even to print its help
         from threadlint.selection import unknown_codes  # noqa: PLC0415
 
@@ -61,14 +60,12 @@ class Plugin:
         except ConfigError as error:
             yield self._failed(0, 0, str(error))
             return
-        for unknown in unknown_codes(config):
+        for unknown in unknown_codes(config, lambda: catalogue(self.remembered)):
             yield self._failed(0, 0, f"{config.source}: {unknown.message}")
             return
         config = with_flake8(config, self.options)
         honour_noqa = not getattr(self.options, "disable_noqa", False)
-        report = lint(
-            (), config, stdin=(name, encode(self._lines)), honour_noqa=honour_noqa, remembered=self.remembered
-        )
+        report = lint((), config, stdin=(name, encode(self._lines)), honour_noqa=honour_noqa, store=self.remembered)
         for failure in report.failures:
             yield self._failed(failure.line, failure.column, failure.message)
         for finding in report.findings:

@@ -2,17 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
-
-from pathspec import GitIgnoreSpec
+from typing import Protocol, TypeVar
 
 from threadlint.config import Config
-from threadlint.rules.rule import Rule, all_rules
 
 ALL = "ALL"
+
+
+class Selectable(Protocol):
+    """What selection needs to know of a rule."""
+
+    @property
+    def code(self) -> str:
+        """Such as `TL101`."""
+
+    @property
+    def name(self) -> str:
+        """Such as `unguarded-update`."""
+
+    @property
+    def default(self) -> bool:
+        """Whether it runs if nobody says anything."""
+
+
+R = TypeVar("R", bound=Selectable)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,27 +40,30 @@ class UnknownCode:
     message: str
 
 
-def selected(config: Config, rules: Mapping[str, Rule] | None = None) -> tuple[Rule, ...]:
-    """The rules that `config` asks for, by code.
+def selected(config: Config, rules: Mapping[str, R]) -> tuple[R, ...]:
+    """Those of the rules that `config` asks for, by code.
 
     Where a rule is both selected and ignored, the longer code wins (`TL101` over `TL1`), and of equal ones `ignore`.
     """
-    return tuple(one for one in (rules or all_rules()).values() if _is_selected(one, config))
+    return tuple(one for one in rules.values() if _is_selected(one, config))
 
 
-def unknown_codes(config: Config, rules: Mapping[str, Rule] | None = None) -> list[UnknownCode]:
-    """The codes in `config` that name no rule, each with a hint at what may have been meant."""
-    known = rules or all_rules()
+def unknown_codes(config: Config, rules: Callable[[], Mapping[str, Selectable]]) -> list[UnknownCode]:
+    """The codes in `config` that name no rule, each with a hint at what may have been meant.
+
+    `rules` gives all rules by code; it is called only where there are codes.
+    """
     lists: list[tuple[str, Iterable[str]]] = [
         ("select", config.select),
         ("extend-select", config.extend_select),
         ("ignore", config.ignore),
         *(("per-file-ignores", codes) for _, codes in config.per_file_ignores),
     ]
+    named = [(key, code) for key, codes in lists for code in codes]
+    known = rules() if named else {}
     return [
         UnknownCode(key, code, _hint(code, known))
-        for key, codes in lists
-        for code in codes
+        for key, code in named
         if code != ALL and (not code or not any(one.startswith(code) for one in known))
     ]
 
@@ -54,6 +73,8 @@ def ignored_in_file(path: Path, config: Config) -> tuple[str, ...]:
     root = config.root.absolute()
     if not config.per_file_ignores or not path.is_relative_to(root):
         return ()
+    from pathspec import GitIgnoreSpec  # noqa: PLC0415 dear, and few need it
+
     relative = path.relative_to(root).as_posix()
     return tuple(
         code
@@ -68,7 +89,7 @@ def covers(prefix: str, code: str) -> bool:
     return prefix == ALL or code.startswith(prefix)
 
 
-def _is_selected(one: Rule, config: Config) -> bool:
+def _is_selected(one: Selectable, config: Config) -> bool:
     wanted = max((_weight(code, one.code) for code in config.select), default=-1)
     wanted = max([wanted, *(_weight(code, one.code) for code in config.extend_select)])
     if not config.select and one.default:
@@ -83,7 +104,9 @@ def _weight(prefix: str, code: str) -> int:
     return len(prefix) if code.startswith(prefix) else -1
 
 
-def _hint(code: str, known: Mapping[str, Rule]) -> str:
+def _hint(code: str, known: Mapping[str, Selectable]) -> str:
+    from difflib import get_close_matches  # noqa: PLC0415 only for a mistake
+
     by_name = {one.name: one.code for one in known.values()}
     if code in by_name:
         return f"unknown code `{code}`: the rule of this name is {by_name[code]}"

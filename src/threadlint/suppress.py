@@ -7,30 +7,32 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from threadlint.facts.comments import Suppression
 from threadlint.findings import Finding, Site
 from threadlint.rules.meta.unused_suppression import unused_suppression
-from threadlint.rules.rule import all_rules
 
 Use = tuple[int, str]
 """A comment, by its number in its file, and a code in it, empty for all codes."""
 
 
 def suppress(
-    findings: Iterable[Finding], suppressions: Mapping[str, Sequence[Suppression]], active: Callable[[str], bool]
+    findings: Iterable[Finding],
+    suppressions: Mapping[str, Sequence[Suppression]],
+    active: Callable[[str], bool],
+    known: Iterable[str],
 ) -> list[Finding]:
     """The findings that no comment silences, then one TL001 for each code in a comment that silences nothing.
 
-    `suppressions` holds the comments of each file by its path as in `Site.path`; `active` tells which rules have run: of the
-    others nobody knows whether a comment silences them.
+    `suppressions` holds the comments of each file by its path as in `Site.path`; `known` holds the codes of all rules, and `active` tells which have
+    run: of the others nobody knows whether a comment silences them.
     """
     used: dict[str, set[Use]] = {path: set() for path in suppressions}
     kept = [finding for finding in findings if not _silenced(finding, suppressions, used)]
     unused = [
         finding
         for path, comments in suppressions.items()
-        for finding in _unused(path, comments, used[path], active, about_itself=False)
+        for finding in _unused(path, comments, used[path], active, known, about_itself=False)
     ]
     kept.extend(finding for finding in unused if not _silenced(finding, suppressions, used))
     for path, comments in suppressions.items():
-        kept.extend(_unused(path, comments, used[path], active, about_itself=True))
+        kept.extend(_unused(path, comments, used[path], active, known, about_itself=True))
     return kept
 
 
@@ -49,7 +51,13 @@ def _silenced(finding: Finding, suppressions: Mapping[str, Sequence[Suppression]
 
 
 def _unused(
-    path: str, comments: Sequence[Suppression], used: set[Use], active: Callable[[str], bool], *, about_itself: bool
+    path: str,
+    comments: Sequence[Suppression],
+    used: set[Use],
+    active: Callable[[str], bool],
+    known: Iterable[str],
+    *,
+    about_itself: bool,
 ) -> Iterator[Finding]:
     """TL001 for what a file's comments name in vain: the code TL001 itself, or all the others."""
     own = unused_suppression.code
@@ -58,7 +66,7 @@ def _unused(
             ours = code.startswith("TL") or comment.kind == "ignore"
             if not ours or (number, code) in used or (code == own) is not about_itself:
                 continue
-            meant = [known for known in all_rules() if known.startswith(code)]
+            meant = [rule for rule in known if rule.startswith(code)]
             if not meant:
                 yield _finding(
                     path, comment, f"`{code}` is not a code of threadlint, so this comment does not silence it"

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from support import ROOT
+from threadlint.cache.store import MemoryStore
 from threadlint.config import Config
 from threadlint.engine import lint
 from threadlint.findings import Report
@@ -29,10 +30,10 @@ def linting(case: Path):
     """A function that lints the case with other contents of its files."""
     files = [str(file) for file in ([case] if case.is_file() else sorted(case.rglob("*.py")))]
     config = Config(root=case if case.is_dir() else case.parent, select=("ALL",))
-    remembered = {}
+    remembered = MemoryStore()
 
     def run(changed) -> Report:
-        return lint(files, config, remembered=remembered, changed=changed)
+        return lint(files, config, store=remembered, changed=changed)
 
     return run
 

@@ -7,18 +7,15 @@ from collections.abc import Iterable
 from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
+from threadlint.cli.keeping import keeping, opened, working
 from threadlint.cli.main import CANNOT, COMMANDS
 from threadlint.cli.options import Color, codes, colorful, fail, read_config, with_codes
 from threadlint.cli.progress import progress
 from threadlint.config import parse_version
 from threadlint.findings import Report
-
-if TYPE_CHECKING:
-    from threadlint.facts.model import FileFacts
 
 STDIN = "-"
 FORMATS = ("text", "concise", "json", "github", "sarif")
@@ -67,9 +64,7 @@ def _version(_context: click.Context, _option: click.Parameter, value: str | Non
 @click.option("--exclude", multiple=True, metavar="PATTERN", help="Leave out what matches, as in .gitignore.")
 @click.option("--force-exclude", is_flag=True, help="Leave out excluded files even if they are named.")
 @click.option("--stdin-filename", metavar="PATH", help="The name of what `-` reads from standard input.")
-@click.option(
-    "--no-cache", is_flag=True, expose_value=False, help="Keep nothing between runs; this version never does."
-)
+@keeping
 @click.option(
     "--color",
     type=click.Choice([when.value for when in Color]),
@@ -101,6 +96,10 @@ def check(
     exclude: tuple[str, ...],
     force_exclude: bool,
     stdin_filename: str | None,
+    no_cache: bool,
+    cache_dir: Path | None,
+    jobs: int | None,
+    executor: str | None,
     color: str,
 ) -> None:
     """Report thread-safety mistakes in Python files.
@@ -115,7 +114,6 @@ def check(
     stdin = (stdin_filename or "stdin.py", sys.stdin.buffer.read()) if STDIN in paths else None
     places = [stdin[0] if stdin and path == STDIN else path for path in paths]
     config = read_config(places, config_file)
-    config = with_codes(config, codes(select), codes(extend_select), codes(ignore))
     config = replace(
         config,
         target_version=target_version or config.target_version,
@@ -131,15 +129,18 @@ def check(
     from threadlint.engine import lint
     from threadlint.report import Format, render
 
-    remembered: dict[bytes, FileFacts] = {}
     mode = Mode.DIFF if diff else Mode.FIX if mend else Mode.OFFER
-    with progress() as tell:
-        fixed = linted(
-            lambda changed: lint(paths, config, stdin=stdin, progress=tell, remembered=remembered, changed=changed),
-            mode,
-            unsafe=unsafe,
-            stdin=stdin,
-        )
+    with opened(config, cache_dir, no_cache=no_cache) as store:
+        config = with_codes(config, codes(select), codes(extend_select), codes(ignore), store)
+        with progress() as tell, working(jobs, executor) as workers:
+            fixed = linted(
+                lambda changed: lint(
+                    paths, config, stdin=stdin, progress=tell, changed=changed, store=store, workers=workers
+                ),
+                mode,
+                unsafe=unsafe,
+                stdin=stdin,
+            )
     if mode is Mode.DIFF:
         show(fixed, unsafe=unsafe, color=colorful(Color(color), terminal=sys.stdout.isatty()))
         _say(fixed.report, paths, summarise=False)
@@ -166,6 +167,8 @@ def check(
 
 
 def _patterns(values: tuple[str, ...]) -> tuple[str, ...]:
+    if not values:
+        return ()
     from threadlint.config import patterns
 
     try:

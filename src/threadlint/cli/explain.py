@@ -23,6 +23,6 @@ def explain(code: str) -> None:
     by_name = {rule.name: rule for rule in rules.values()}
     rule = rules.get(code.upper()) or by_name.get(code)
     if rule is None:
-        unknown = unknown_codes(Config(select=(code,)))
+        unknown = unknown_codes(Config(select=(code,)), all_rules)
         fail(f"threadlint: error: {unknown[0].message if unknown else f'`{code}` means several rules; name one'}")
     click.echo(page(rule), nl=False)

@@ -21,6 +21,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "graph": ("threadlint.cli.graph:graph", "Print in which order a program takes its locks."),
         "explain": ("threadlint.cli.explain:explain", "Print the page of a rule."),
         "rules": ("threadlint.cli.rules:rules", "List all rules."),
+        "cache": ("threadlint.cli.cache:cache", "Show or remove what is kept between runs."),
         "dev": ("threadlint.cli.dev:dev", "For work on threadlint itself."),
     }
 )

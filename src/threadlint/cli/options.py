@@ -12,6 +12,7 @@ from typing import NoReturn
 
 import click
 
+from threadlint.cache.store import Store
 from threadlint.cli.main import CANNOT
 from threadlint.config import Config, ConfigError, discover, load, locate
 
@@ -49,22 +50,25 @@ def codes(values: Sequence[str]) -> tuple[str, ...]:
     return tuple(code for value in values for code in value.replace(",", " ").split())
 
 
-def with_codes(config: Config, select: Sequence[str], extend_select: Sequence[str], ignore: Sequence[str]) -> Config:
+def with_codes(
+    config: Config, select: Sequence[str], extend_select: Sequence[str], ignore: Sequence[str], store: Store
+) -> Config:
     """`config` with the codes of the command line; ends the run on a code that names no rule.
 
     `--select` takes the place of the configuration's selection, `--ignore` adds to what it ignores, and
     `--extend-select` wins over an `ignore` of the same code there.
     """
+    from threadlint.checking.catalogue import catalogue
     from threadlint.selection import unknown_codes
 
-    for unknown in unknown_codes(config):
+    for unknown in unknown_codes(config, lambda: catalogue(store)):
         where = ""
         if config.source:
             line, column = locate(config.source, unknown.key, unknown.code)
             where = f"{config.source}:{line}:{column}: "
         fail(f"{where}error: {unknown.message}")
     given = Config(select=tuple(select), extend_select=tuple(extend_select), ignore=tuple(ignore))
-    for unknown in unknown_codes(given):
+    for unknown in unknown_codes(given, lambda: catalogue(store)):
         raise click.BadParameter(unknown.message, param_hint=f"--{unknown.key}")
     if select:
         return replace(config, select=given.select, extend_select=given.extend_select, ignore=given.ignore)

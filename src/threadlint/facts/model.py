@@ -325,6 +325,7 @@ class FileFacts(_Fact, frozen=True, array_like=True, tag="File"):
 
 
 ENCODER = msgspec.msgpack.Encoder()
+_DECODER = msgspec.msgpack.Decoder(FileFacts)
 
 
 def encode(facts: FileFacts) -> bytes:
@@ -334,8 +335,7 @@ def encode(facts: FileFacts) -> bytes:
 
 def decode(data: bytes) -> FileFacts:
     """The reverse of `encode`; raises `msgspec.DecodeError` or `msgspec.ValidationError` on anything else."""
-    result: FileFacts = msgspec.msgpack.Decoder(FileFacts).decode(data)
-    return result
+    return _DECODER.decode(data)
 
 
 def walk(nodes: tuple[Node, ...]) -> Any:

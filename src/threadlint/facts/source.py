@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import codecs
 import re
 import sys
@@ -14,13 +13,15 @@ from functools import cached_property
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
-import libcst as cst
-
-from threadlint.facts.outline import NEWLINE, Outline, outline
-
 if TYPE_CHECKING:
+    import ast
     from collections.abc import Callable
     from pathlib import Path
+
+    # Imported where a file is parsed: a run that remembers all its files must not pay for LibCST.
+    import libcst as cst
+
+    from threadlint.facts.outline import Outline
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -68,13 +69,20 @@ class Source:
     @cached_property
     def outline(self) -> Outline:
         """Brackets, comments and logical lines."""
+        from threadlint.facts.outline import outline  # noqa: PLC0415 as LibCST
+
         return outline(self.text)
 
 
 def read(path: Path, name: str) -> Source:
     """Read and decode a file; raises `SourceError`."""
+    return decode(contents(path), name)
+
+
+def contents(path: Path) -> bytes:
+    """The bytes of a file; raises `SourceError`."""
     try:
-        data = path.read_bytes()
+        return path.read_bytes()
     except IsADirectoryError:
         raise SourceError("this is a folder, not a file") from None
     except PermissionError:
@@ -83,7 +91,6 @@ def read(path: Path, name: str) -> Source:
         raise SourceError("no such file (any more)") from None
     except OSError as error:
         raise SourceError(f"cannot be read: {(error.strerror or str(error)).lower()}") from None
-    return decode(data, name)
 
 
 def decode(data: bytes, name: str) -> Source:
@@ -123,7 +130,7 @@ def encoding_of(data: bytes) -> tuple[str, int]:
 
 def _byte_place(data: bytes, offset: int) -> tuple[int, int]:
     before = data[:offset].removeprefix(codecs.BOM_UTF8).decode("utf-8", "replace")
-    lines = NEWLINE.split(before)
+    lines = re.split(r"\r\n|\r|\n", before)
     return len(lines), len(lines[-1]) + 1
 
 
@@ -140,6 +147,8 @@ def parse(source: Source) -> cst.Module:
 
 
 def _parse(source: Source) -> cst.Module:
+    import libcst as cst  # noqa: PLC0415 see above
+
     try:
         return cst.parse_module(source.text)
     except cst.ParserSyntaxError as error:
@@ -164,6 +173,8 @@ def _syntax_error(source: Source, error: cst.ParserSyntaxError) -> SourceError:
 
 def python_tree(text: str) -> ast.Module:
     """What Python's own parser makes of a text. Raises what `ast.parse` raises; what it would warn of is not said."""
+    import ast  # noqa: PLC0415 as LibCST
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return ast.parse(text)
@@ -176,12 +187,20 @@ def run_deep(function: Callable[Concatenate[Source, P], T], source: Source, *arg
     """
     if source.outline.depth <= SHALLOW or threading.current_thread().name == DEEP_THREAD:
         return function(source, *args, **kwargs)
+    try:
+        return on_deep_stack(lambda: function(source, *args, **kwargs))
+    except (RecursionError, MemoryError):
+        raise SourceError("this is nested too deeply", *source.outline.place(source.outline.where)) from None
+
+
+def on_deep_stack(function: Callable[[], T]) -> T:
+    """Call the function on a thread with a large stack and under a high recursion limit; raises what it raises."""
     outcome: list[T] = []
     failure: list[BaseException] = []
 
     def body() -> None:
         try:
-            outcome.append(function(source, *args, **kwargs))
+            outcome.append(function())
         except BaseException as error:  # noqa: BLE001 raised again in the thread that asked
             failure.append(error)
 
@@ -192,8 +211,6 @@ def run_deep(function: Callable[Concatenate[Source, P], T], source: Source, *arg
             _start(body).join()
         finally:
             sys.setrecursionlimit(limit)
-    if failure and isinstance(failure[0], (RecursionError, MemoryError)):
-        raise SourceError("this is nested too deeply", *source.outline.place(source.outline.where))
     if failure:
         raise failure[0]
     return outcome[0]

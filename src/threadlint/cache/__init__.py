@@ -1,0 +1,1 @@
+"""What is kept between runs: facts by the content of files, findings by the facts that they follow from."""

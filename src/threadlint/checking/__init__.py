@@ -1,0 +1,1 @@
+"""From facts to findings: the files of a run in parts that have nothing to do with each other, each checked or remembered."""

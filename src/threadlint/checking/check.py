@@ -1,0 +1,125 @@
+"""The findings of one part: remembered where the same rules have seen the same facts under the same configuration, else made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from threadlint.cache.fingerprint import findings_code, key
+from threadlint.cache.store import Store
+from threadlint.checking.parts import Part
+from threadlint.config import Config
+from threadlint.facts.source import SourceError
+from threadlint.findings import Failure, Finding, Problem
+from threadlint.loading.load import mistake
+from threadlint.loading.remembered import facts_of
+from threadlint.modules import Modules
+
+if TYPE_CHECKING:
+    from threadlint.project.project import Project
+    from threadlint.rules.rule import Rule
+
+_APPLIED_OUTSIDE = frozenset(
+    {
+        "root", "source", "select", "extend_select", "ignore", "exclude", "per_file_ignores", "force_exclude",
+        "respect_gitignore", "src", "cache_dir",
+    }
+)  # fmt: skip
+"""Fields of the configuration that decide which files are read, under which names, and which rules run: the rest of a key tells that."""
+
+_ENCODER = msgspec.msgpack.Encoder()
+_FINDINGS = msgspec.msgpack.Decoder(tuple[Finding, ...])
+
+
+@dataclass(slots=True)
+class Checker:
+    """Checks the parts of one run; `rules` gives the rules with the codes in `codes`, and is asked only if they must run."""
+
+    config: Config
+    modules: Modules
+    store: Store
+    codes: tuple[str, ...]
+    rules: Callable[[], Sequence[Rule]]
+    failures: list[Failure] = field(default_factory=list)
+
+    def findings(self, part: Part) -> tuple[Finding, ...]:
+        """What the rules say of the part's files."""
+        stored = self._key(part)
+        found = self._remembered(stored)
+        if found is None:
+            before = len(self.failures)
+            found = tuple(self._made(part))
+            if len(self.failures) == before:
+                self.store.put(stored, _ENCODER.encode(found))
+        return found
+
+    def _key(self, part: Part) -> bytes:
+        settings = [
+            f"{one.name}={getattr(self.config, one.name)!r}"
+            for one in fields(self.config)
+            if one.name not in _APPLIED_OUTSIDE
+        ]
+        inputs = [text.encode() for text in (*settings, *self.codes)]
+        for group in (part.files, part.around):
+            inputs.append(len(group).to_bytes(8, "little"))
+            for one in group:
+                names = (one.file.name, self.modules.name(one.file.path))
+                inputs += [*(name.encode("utf-8", "surrogateescape") for name in names), one.digest]
+        return key("findings", findings_code(), *inputs)
+
+    def _remembered(self, stored: bytes) -> tuple[Finding, ...] | None:
+        data = self.store.get(stored)
+        if data is None:
+            return None
+        try:
+            return _FINDINGS.decode(data)
+        except msgspec.MsgspecError:
+            return None
+
+    def _made(self, part: Part) -> Iterator[Finding]:
+        from threadlint.project.project import link
+
+        try:
+            files = [
+                (one.file.name, self.modules.name(one.file.path), facts_of(one, self.store))
+                for one in (*part.files, *part.around)
+            ]
+            project = link(files, self.config)
+        except SourceError as error:
+            self.failures.append(Failure("", 0, 0, error.message))
+            return
+        except Exception as error:  # noqa: BLE001 one mistake of ours must not lose what else is known
+            self.failures.append(mistake("", "linking the files", error))
+            return
+        own = {one.file.name for one in part.files}
+        said = dict.fromkeys(self._said(project))
+        yield from sorted((finding for finding in said if finding.site.path in own), key=lambda found: found.sort_key)
+
+    def _said(self, project: Project) -> Iterator[Finding]:
+        for rule in self.rules():
+            try:
+                for problem in rule.check(project):
+                    yield _finding(rule, problem)
+            except Exception as error:  # noqa: BLE001 see _made
+                self.failures.append(mistake("", rule.code, error))
+
+
+def _finding(rule: Rule, problem: Problem) -> Finding:
+    return Finding(
+        code=rule.code,
+        name=rule.name,
+        message=problem.message,
+        site=problem.site,
+        severity=problem.severity or rule.severity,
+        confidence=problem.confidence or rule.confidence,
+        url=rule.url,
+        related=problem.related,
+        builds=problem.builds,
+        oracle=rule.oracle if problem.provable else None,
+        partners=problem.partners,
+        why=problem.why,
+        fix=problem.fix,
+    )

@@ -1,0 +1,47 @@
+"""The parts of a run: files that imports connect, in whichever direction.
+
+What a value is, who calls whom and what runs on which thread is followed along imports only, so the findings in one part cannot
+depend on the files of another. Each part is linked for itself: that keeps few facts in memory at a time, and its findings can be
+remembered until one of its files changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from threadlint.loading.load import Loaded
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Files that are connected, by path; `around` are files from elsewhere that hold settings of the whole program."""
+
+    files: tuple[Loaded, ...]
+    around: tuple[Loaded, ...] = ()
+
+
+def parts(loaded: Mapping[Path, Loaded]) -> list[Part]:
+    """The parts, by their first file."""
+    leader: dict[Path, Path] = {path: path for path in loaded}
+
+    def lead(path: Path) -> Path:
+        while leader[path] is not path:
+            leader[path] = path = leader[leader[path]]
+        return path
+
+    for path, one in loaded.items():
+        for other in one.leads_to:
+            if other in leader:
+                leader[lead(other)] = lead(path)
+    groups: dict[Path, list[Loaded]] = {}
+    for path in sorted(loaded):
+        groups.setdefault(lead(path), []).append(loaded[path])
+    ambient = [one for path, one in sorted(loaded.items()) if one.card.ambient]
+    return [Part(tuple(group), tuple(_beyond(ambient, group))) for group in groups.values()]
+
+
+def _beyond(ambient: Iterable[Loaded], group: Iterable[Loaded]) -> list[Loaded]:
+    own = {one.file.path for one in group}
+    return [one for one in ambient if one.file.path not in own]

@@ -1,0 +1,30 @@
+"""What is done to one file, in this process or in a worker: bytes in, bytes out."""
+
+from __future__ import annotations
+
+import os
+
+from threadlint.cache.fingerprint import facts_code
+from threadlint.facts import model
+from threadlint.facts.extract import extract
+from threadlint.facts.source import SourceError, decode, run_deep
+from threadlint.loading.card import DEBUG, Card, Made, described, encode, is_ambient
+from threadlint.loading.workers import ExecutorError
+
+
+def work(data: bytes, name: str, code: bytes) -> bytes:
+    """The facts of a file, as an encoded `Made`; `code` is `facts_code()` of the one who asks."""
+    if code != facts_code():
+        raise ExecutorError("it has another version of threadlint, LibCST or Python than this process")
+    try:
+        source = decode(data, name)
+        facts = extract(source)
+        encoded = run_deep(lambda _: model.encode(facts), source)
+    except SourceError as error:
+        return encode(Made(Card(error=(error.message, error.line, error.column))))
+    except Exception as error:
+        if os.environ.get(DEBUG):
+            raise
+        return encode(Made(Card(), mistake=described(error)))
+    card = Card(facts.imports, facts.suppressions, is_ambient(source.text))
+    return encode(Made(card, encoded))
