@@ -102,7 +102,7 @@ class Lifetimes:
         return life
 
     def _names(self, node: Node, life: Life, func: Func, known: frozenset[str]) -> None:
-        if isinstance(node, Access) and node.kind in (Kind.WRITE, Kind.UPDATE) and carries(node.value, life):
+        if isinstance(node, Access) and node.kind in (Kind.WRITE, Kind.UPDATE) and _stores(node, life):
             base = Ref(node.ref.root, node.ref.name, (), node.ref.owner)
             if _is_local(base, func) and all(part.startswith("[") for part in node.ref.path):
                 life.names.add(base)
@@ -146,7 +146,7 @@ class Lifetimes:
         return seen
 
     def _access(self, node: Access, number: int, life: Life, func: Func) -> bool:
-        if node.kind != Kind.READ and carries(node.value, life):
+        if node.kind != Kind.READ and _stores(node, life):
             base = Ref(node.ref.root, node.ref.name, (), node.ref.owner)
             if not _is_local(base, func) or any(not part.startswith("[") for part in node.ref.path):
                 life.escapes = True
@@ -221,6 +221,12 @@ def carries(value: Value | None, life: Life) -> bool:
     if isinstance(value, Derived):
         return value.op in ("item", "enter", "Add", "await") and any(carries(part, life) for part in value.parts)
     return False
+
+
+def _stores(node: Access, life: Life) -> bool:
+    """Whether the object is stored: as the value, or as the key of an element (`rows[future] = row`)."""
+    keys = {f"[{name.name}]" for name in life.names if name.root != Root.RESULT and not name.path}
+    return carries(node.value, life) or bool(keys.intersection(node.ref.path))
 
 
 def values(node: Node) -> Iterator[Value]:

@@ -7,12 +7,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from threadlint.facts.model import (
+    Access,
     Assert,
     Call,
-    Compare,
     Const,
     If,
+    Kind,
     Logic,
+    Loop,
     Node,
     Ref,
     Root,
@@ -24,7 +26,7 @@ from threadlint.facts.model import (
 )
 from threadlint.knowledge.quiet import QUIET
 from threadlint.project.bodies.paths import Outcome, Paths, catches_all, suppresses_all
-from threadlint.project.locks.lock_calls import LockCall, called, lock_calls
+from threadlint.project.locks.lock_calls import LockCall, answers, conjuncts, lock_calls
 from threadlint.project.locks.locks import Locks, Step
 from threadlint.project.names.things import Func
 
@@ -102,14 +104,18 @@ class Look:
             return HELD if state == ASKED and isinstance(node, Suspend) and self._awaited(node) else state
 
         def branch(node: If, state: str, *, body: bool) -> str | None:
-            test, wanted = _bare(node.test, body=body)
-            one = called(test, self.func, self.locks)
-            if one is not None and one.call.id in methods:
-                if state == ASKED and one.method == "acquire":
-                    return HELD if wanted else FREE
-                if state == HELD and one.method == "locked" and not wanted:
-                    return None
-            return state
+            for test, wanted in conjuncts(node.test, truth=body):
+                for one in answers(test, self.func, self.locks):
+                    if one.call.id not in methods:
+                        continue
+                    if state == ASKED and one.method == "acquire":
+                        return HELD if wanted else FREE
+                    if state == HELD and not wanted and (one.method == "locked" or _is_kept(test)):
+                        return None
+            # `if fast and lock.acquire(False)`: in the other branch it was not obtained, or not asked for
+            last = node.test.items[-1] if isinstance(node.test, Logic) and node.test.op == "and" else None
+            asked = answers(last, self.func, self.locks) if state == ASKED and not body else []
+            return FREE if any(one.method == "acquire" for one in asked) else state
 
         things = self.locks.types.of
         return Paths(
@@ -155,6 +161,37 @@ class Look:
         return any(
             one is not node and one.test == node.test for own in tests["release"] for node in own for one in asked
         )
+
+    def of_many(self) -> bool:
+        """Whether a loop acquires several locks one by one, and another loop releases them."""
+        around: dict[str, list[tuple[Loop, ...]]] = {"acquire": [], "release": [], "locked": []}
+        places = self._places()
+        for one in self.calls:
+            loops = places[one.call.id].loops if one.call.id in places else ()
+            around[one.method].append(tuple(loop for loop in loops if one.receiver in loop.targets))
+        return all(
+            loops and not any(loops[-1] in others for others in around["release"]) for loops in around["acquire"]
+        )
+
+    def flagged(self) -> bool:
+        """`lock.acquire(); held = True`, and `if held: lock.release()` in a `finally`."""
+        places = self._places()
+        blocks = [places[one.call.id].context for one in self.acquires if one.call.id in places]
+        set_there = {
+            step.node.ref
+            for step in self.steps(self.func)
+            if isinstance(step.node, Access)
+            and step.node.kind == Kind.WRITE
+            and step.node.value == Const(value=True)
+            and step.context in blocks
+        }
+        asked = [
+            {node.test for node, part in context if isinstance(node, If) and part == "body"}
+            for one in self.releases
+            for context in [places[one.call.id].context if one.call.id in places else ()]
+            if any(part == "final" for _, part in context)
+        ]
+        return bool(asked) and all(set_there & tests for tests in asked)
 
     def _tests(self) -> dict[str, list[list[If]]]:
         """By method: the conditions that each of its calls stands under."""
@@ -247,16 +284,9 @@ def _is(node: Node, numbers: dict[int, LockCall], method: str) -> bool:
     return isinstance(node, Call) and node.id in numbers and numbers[node.id].method == method
 
 
-def _bare(test: Value, *, body: bool) -> tuple[Value, bool]:
-    """The test without its `not`s, and whether it is true in the branch."""
-    while True:
-        if isinstance(test, Logic) and test.op == "not":
-            test, body = test.items[0], not body
-        elif isinstance(test, Compare) and isinstance(test.right, Const) and test.op in ("is", "=="):
-            body = body == bool(test.right.value)
-            test = test.left
-        else:
-            return test, body
+def _is_kept(test: Value) -> bool:
+    """Whether the answer of an acquire stands in a name: with the lock held, it says so."""
+    return isinstance(test, Ref) and test.root == Root.VAR
 
 
 def _quiet(call: Call) -> bool:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from threadlint.facts.model import Call, Const, If, Jump, Logic, Param, Ref, Root, Span, Value, With
 from threadlint.project.locks.flow import decorated
+from threadlint.project.locks.lock_calls import waits, won
 from threadlint.project.locks.locks import Lock, Locks, Step
 from threadlint.project.names.substitution import substitute
 from threadlint.project.names.things import ClassThing, Func, FunctionThing
@@ -50,18 +51,41 @@ class Acquires:
         self._answers[func.id] = ()
         found: dict[tuple[str, Value | None], Acquire] = {}
         after: list[tuple[object, ...]] = []
+        won: list[tuple[tuple[object, ...], frozenset[str]]] = []
         for held in decorated(self.locks, func):
             found[held.lock.key, held.value] = Acquire(held.lock, held.value, func, held.span)
         for step in self.steps(func):
             if _leaves_when_told(step, func):
                 after.append(step.context)
+            won.extend(self._won_after(step, func))
             if _optional(step, func) or any(step.context[: len(outer)] == outer for outer in after):
                 continue
+            free = self._won_around(step, func).union(
+                *(keys for outer, keys in won if step.context[: len(outer)] == outer)
+            )
             for acquire in (*self.own(func, step), *(self.called(func, step, depth) if depth < _DEEP else ())):
-                if len(found) < _MOST:
+                # behind a try that succeeded: a caller that holds this lock does not get here
+                if len(found) < _MOST and acquire.lock.key not in free:
                     found.setdefault((acquire.lock.key, acquire.value), acquire)
         self._answers[func.id] = tuple(found.values())
         return self._answers[func.id]
+
+    def _won_around(self, step: Step, func: Func) -> frozenset[str]:
+        """Keys of the locks that were only tried, where the step stands in the branch for success."""
+        return frozenset(
+            one.lock.key
+            for node, part in step.context
+            if isinstance(node, If)
+            for one in won(node.test, func, self.locks, truth=part == "body")
+        )
+
+    def _won_after(self, step: Step, func: Func) -> Iterator[tuple[tuple[object, ...], frozenset[str]]]:
+        """`if not lock.acquire(False): return`: what follows in the same block runs after a try that succeeded."""
+        node = step.node
+        if isinstance(node, If):
+            for branch, truth in ((node.body, False), (node.orelse, True)):
+                if branch and isinstance(branch[-1], Jump):
+                    yield step.context, frozenset(one.lock.key for one in won(node.test, func, self.locks, truth=truth))
 
     def own(self, func: Func, step: Step) -> Iterator[Acquire]:
         """The locks that this step itself takes and waits for."""
@@ -76,7 +100,7 @@ class Acquires:
             isinstance(node, Call)
             and isinstance(node.callee, Ref)
             and node.callee.path[-1:] == ("acquire",)
-            and _waits(node)
+            and waits(node)
         ):
             receiver = node.callee.receiver
             lock = self.locks.of(receiver, func)
@@ -93,11 +117,6 @@ class Acquires:
                 for inner in self.of(thing.func, depth + 1):
                     value = substitute(inner.value, thing, node, func)
                     yield Acquire(inner.lock, value, inner.func, inner.span, ((func, node.span), *inner.chain))
-
-
-def _waits(call: Call) -> bool:
-    blocking = call.argument(0, "blocking")
-    return not (isinstance(blocking, Const) and not blocking.value) and call.argument(1, "timeout") is None
 
 
 def _optional(step: Step, func: Func) -> bool:

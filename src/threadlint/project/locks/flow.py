@@ -219,15 +219,11 @@ class Flow:
             if lock is not None:
                 taken.append(Held(lock, item.value, self.func, item.span))
             taken.extend(self._managed(item.value, item.span))
+        broken = len(self._breaks[-1]) if self._breaks else 0
         after = self._block(node.body, held + tuple(taken), (*context, (node, "body")))
-        if after is None:
-            return None
-        for one in taken:
-            for number in range(len(after) - 1, -1, -1):
-                if after[number] is one:
-                    after = after[:number] + after[number + 1 :]
-                    break
-        return after
+        if self._breaks:
+            self._breaks[-1][broken:] = [_without(state, taken) for state in self._breaks[-1][broken:]]
+        return None if after is None else _without(after, taken)
 
     def _managed(self, value: Value, span: Span) -> list[Held]:
         """The locks that a context manager of the project holds: a `@contextmanager` function while it yields, an object from `__enter__` on."""
@@ -293,7 +289,7 @@ class Flow:
         return _meet([normal, *breaks])
 
     def _try(self, node: Try, held: State, context: tuple[tuple[Node, str], ...]) -> State | None:
-        returned = len(self.exits)
+        returned, broken = len(self.exits), len(self._breaks[-1]) if self._breaks else 0
         body = self._block(node.body, held, (*context, (node, "body")))
         ends = [
             self._block(handler.body, held, (*context, (node, f"handler {n}")))
@@ -303,13 +299,14 @@ class Flow:
         met = _meet(ends)
         if not node.final:
             return met
-        self.exits[returned:] = [self._finally_released(node.final, state) for state in self.exits[returned:]]
+        for left, since in ((self.exits, returned), *([(self._breaks[-1], broken)] if self._breaks else ())):
+            left[since:] = [self._finally_released(node.final, state) for state in left[since:]]
         # `finally` also runs when every path before it has left the block
         after = self._block(node.final, met if met is not None else held, (*context, (node, "final")))
         return after if met is not None else None
 
     def _finally_released(self, final: tuple[Node, ...], held: State) -> State:
-        """What is left of the lockset of a `return` in the `try` when `finally` has run."""
+        """What is left of the lockset of a `return` or `break` in the `try` when `finally` has run."""
         released = {
             lock.key
             for node in walk(final)
@@ -344,6 +341,14 @@ def _may_fail(call: Call) -> bool:
         or timeout is not None
         or (blocking is not None and not isinstance(blocking, Const))
     )
+
+
+def _without(state: State, taken: list[Held]) -> State:
+    """The lockset after the `with` that took these."""
+    for one in taken:
+        number = next((number for number in range(len(state) - 1, -1, -1) if state[number] is one), -1)
+        state = state if number < 0 else state[:number] + state[number + 1 :]
+    return state
 
 
 def _meet(states: list[State | None]) -> State | None:

@@ -9,6 +9,7 @@ from threadlint.facts.model import (
     Access,
     Assert,
     Call,
+    Compare,
     Const,
     If,
     Jump,
@@ -109,6 +110,48 @@ def called(value: Value | None, func: Func, locks: Locks) -> LockCall | None:
         return None
     call = links.calls[func.id].get(int(value.name))
     return lock_call(locks, call, func) if call is not None else None
+
+
+def answers(value: Value | None, func: Func, locks: Locks) -> list[LockCall]:
+    """The lock's methods whose result the value may be; through a local name only where all that it is bound to are answers of one lock, or `True` and `False`."""
+    one = called(value, func, locks)
+    if one is not None:
+        return [one]
+    if not isinstance(value, Ref) or value.path or value.root != Root.VAR or value.owner != func.facts.qualname:
+        return []
+    found: list[LockCall] = []
+    for _, access in locks.types.links.bindings.get((func.id, value.name), ()):
+        for bound in _alternatives(access.value) if access.value is not None and not access.form else (None,):
+            one = called(bound, func, locks) if isinstance(bound, Ref) else None
+            if one is not None:
+                found.append(one)
+            elif not isinstance(bound, Const):
+                return []
+    return found if len({(one.lock.key, one.receiver) for one in found}) == 1 else []
+
+
+def _alternatives(value: Value) -> tuple[Value, ...]:
+    return value.items[:2] if isinstance(value, Logic) and value.op == "if" else (value,)
+
+
+def won(test: Value, func: Func, locks: Locks, *, truth: bool) -> Iterator[LockCall]:
+    """The tries of locks that succeeded where the test is true (or false)."""
+    for value, wanted in conjuncts(test, truth=truth):
+        if wanted:
+            yield from (one for one in answers(value, func, locks) if one.method == "acquire" and not one.waits)
+
+
+def conjuncts(test: Value, *, truth: bool) -> Iterator[tuple[Value, bool]]:
+    """What is certain where the test is true (or false): its parts, each with whether it is true; `x is True` and `x == False` are taken apart."""
+    if isinstance(test, Logic) and test.op == "not":
+        yield from conjuncts(test.items[0], truth=not truth)
+    elif isinstance(test, Logic) and test.op == ("and" if truth else "or"):
+        for item in test.items:
+            yield from conjuncts(item, truth=truth)
+    elif isinstance(test, Compare) and isinstance(test.right, Const) and test.op in ("is", "=="):
+        yield from conjuncts(test.left, truth=truth == bool(test.right.value))
+    else:
+        yield test, truth
 
 
 def parts(value: Value) -> Iterator[Value]:

@@ -74,13 +74,15 @@ class ThreadClasses:
             own = self.types.self_name(init)
             for call in self.links.calls[init.id].values():
                 receiver = receiver_of(call)
-                if receiver == Ref(Root.VAR, own, (), init.facts.qualname) and isinstance(call.callee, Ref):
+                this = Ref(Root.VAR, own, (), init.facts.qualname)
+                if receiver == this and isinstance(call.callee, Ref):
                     return True
-                if call.callee != receiver and Ref(Root.VAR, own, (), init.facts.qualname) in (
-                    *call.args,
-                    *(value for _, value in call.keywords),
-                ):
-                    return not (isinstance(call.callee, Ref) and call.callee.path[-1:] == ("__init__",))
+                handed_on = this in (*call.args, *(value for _, value in call.keywords))
+                of_base = isinstance(call.callee, Ref) and (call.callee.name, *call.callee.path)[-1].endswith(
+                    "__init__"
+                )
+                if call.callee != receiver and handed_on and not of_base:
+                    return True
         return False
 
 

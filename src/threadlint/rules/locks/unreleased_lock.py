@@ -88,7 +88,7 @@ def _check(project: Project, look: Look) -> Iterator[Problem]:
     if first.method == "release" or not (look.releases or enters):
         return
     passed_on = first.lock.key in project.handed_over
-    if (enters and not look.releases and not passed_on) or look.same_condition():
+    if (enters and not look.releases and not passed_on) or look.of_many() or look.same_condition() or look.flagged():
         return
     found = look.left_held(raising_only=passed_on or enters)
     if found is None:

@@ -4,10 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from threadlint.facts.model import Call, Const, Handler, Node, Operate, Ref, Span, Suspend, With
+from threadlint.facts.model import (
+    Call,
+    Compare,
+    Const,
+    Handler,
+    If,
+    Node,
+    Operate,
+    Ref,
+    Root,
+    Span,
+    Suspend,
+    Value,
+    With,
+)
 from threadlint.findings import Oracle, Problem, Related, Severity
+from threadlint.knowledge.quiet import QUIET
 from threadlint.knowledge.stdlib import JOINABLE_QUEUES, QUEUES
 from threadlint.project.bodies.paths import Outcome, Paths, catches_all, suppresses_all
+from threadlint.project.locks.lock_calls import conjuncts
 from threadlint.project.locks.locks import text
 from threadlint.project.names.things import Func
 from threadlint.project.project import Project
@@ -15,34 +31,6 @@ from threadlint.project.queues.queues import Origin, Use
 from threadlint.rules.rule import rule
 
 _IDLE, _ASKED, _OWING = "idle", "asked", "owing"
-_QUIET = frozenset(
-    {
-        "print",
-        "debug",
-        "info",
-        "warning",
-        "error",
-        "exception",
-        "critical",
-        "log",
-        "len",
-        "isinstance",
-        "id",
-        "task_done",
-        "set",
-        "is_set",
-        "append",
-        "add",
-        "discard",
-        "put",
-        "sleep",
-        "time",
-        "monotonic",
-        "perf_counter",
-        "suppress",
-    }
-)
-"""Calls that are not expected to raise."""
 
 
 @rule("TL401", since="0.1", severity=Severity.ERROR, oracle=Oracle.QUEUE_JOIN)
@@ -112,7 +100,9 @@ def skipped_task_done(project: Project) -> Iterator[Problem]:
         if not joins or project.queues.kinds[origin] not in JOINABLE_QUEUES:
             continue
         consumers = {use.func.id: use.func for use in uses if use.method in ("get", "get_nowait")}
-        for func in consumers.values():
+        # a callback of the item's task, say, marks it
+        handed_on = any(use.method == "task_done" and use.func.id not in consumers for use in uses)
+        for func in () if handed_on else consumers.values():
             if func.id in seen:
                 continue
             seen.add(func.id)
@@ -142,6 +132,8 @@ def _consumer(project: Project, func: Func, origin: Origin, uses: list[Use], joi
     def step(node: Node, state: str) -> str:
         if isinstance(node, Call) and node.id in numbers:
             method = numbers[node.id]
+            if method == "get" and awaits and not node.use.startswith("awaited"):
+                return state  # a task of its own, which may be cancelled
             got = _ASKED if method == "get" and awaits else _OWING
             return got if method in ("get", "get_nowait") else _IDLE if method == "task_done" else state
         return _OWING if state == _ASKED and isinstance(node, Suspend) else state
@@ -157,7 +149,12 @@ def _consumer(project: Project, func: Func, origin: Origin, uses: list[Use], joi
     def swallows(node: With) -> bool:
         return suppresses_all(node, lambda value: project.types.of(value, func))
 
-    outcome = Paths(step, raises, catches, swallows).run(func.facts.body, _IDLE)
+    def branch(node: If, state: str, *, body: bool) -> str | None:
+        """`if job: queue.task_done()`: there is a job when there was one to get."""
+        got = any(wanted and _is_got(project, test, func, numbers) for test, wanted in conjuncts(node.test, truth=True))
+        return None if got and state == (_IDLE if body else _OWING) else state
+
+    outcome = Paths(step, raises, catches, swallows, branch).run(func.facts.body, _IDLE)
     found = _worst(project, outcome, uses, joins)
     if found is None:
         return
@@ -210,9 +207,26 @@ def _is_marker(call: Call) -> bool:
     return bool(call.args) and isinstance(call.args[0], Const) and call.args[0].value is None
 
 
+def _is_got(project: Project, test: Value, func: Func, numbers: dict[int, str]) -> bool:
+    """Whether the value is a variable that holds `None` or what a `get()` of the queue gave."""
+    if isinstance(test, Compare) and test.op == "is not" and test.right == Const(None):
+        test = test.left
+    if not isinstance(test, Ref) or test.root != Root.VAR or test.path:
+        return False
+    bound = [access.value for _, access in project.links.bindings.get((func.id, test.name), ())]
+    return Const(None) in bound and all(
+        value == Const(None) or (isinstance(value, Ref) and numbers.get(_number(value)) in ("get", "get_nowait"))
+        for value in bound
+    )
+
+
+def _number(value: Ref) -> int:
+    return int(value.name) if value.root == Root.RESULT and not value.path else -1
+
+
 def _quiet(call: Call) -> bool:
     callee = call.callee
-    return isinstance(callee, Ref) and (callee.path[-1] if callee.path else callee.name.rpartition(".")[2]) in _QUIET
+    return isinstance(callee, Ref) and (callee.path[-1] if callee.path else callee.name.rpartition(".")[2]) in QUIET
 
 
 def _handed_on(project: Project, func: Func, origin: Origin) -> bool:

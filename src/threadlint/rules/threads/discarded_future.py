@@ -95,7 +95,7 @@ def _check(project: Project, func: Func, call: Call) -> Iterator[Problem]:
         ):
             target = call.argument(0, "fn" if owner in EXECUTORS else "func")
             bodies = [found.func for found in project.types.functions(target, func)]
-            if bodies and all(handles_errors(body) for body in bodies):
+            if bodies and all(handles_errors(body, project.types) for body in bodies):
                 return
             what = "results" if "map" in method else "future"
             site = project.site(func, call.span)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from threadlint.changes import Change
 from threadlint.facts.model import Call, Ref
 from threadlint.findings import Confidence, Fix, Problem, Related, Severity, Site
+from threadlint.project.names.test_files import in_tests
 from threadlint.project.names.things import Func, FunctionThing
 from threadlint.project.project import Project
 from threadlint.project.roots.contexts import MAIN
@@ -87,7 +88,8 @@ def fork_with_threads(project: Project) -> Iterator[Problem]:
             spawn, at = before
             yield _problem(project, fork, Related(at, f"{spawn.story}, and may still run"))
             continue
-        root = next(project.contexts.roots(bits.get(fork.func.id, 0) & ~MAIN), None)
+        threads = project.contexts.roots(bits.get(fork.func.id, 0) & ~MAIN)
+        root = next((one for one in threads if in_tests(fork.func) or not in_tests(one.func)), None)
         if root is not None and root.kind != "framework":
             yield _problem(
                 project, fork, Related(project.site(root.func, root.span), f"this runs on a thread: {root.story}")

@@ -112,7 +112,7 @@ def _check(project: Project, func: Func, call: Call, made: str) -> Iterator[Prob
     if life.escapes or life.awaited or _asked(project, life, func, made):
         return
     bodies = list(project.types.functions(call.argument(0, "fn" if made == "future" else "func"), func))
-    if bodies and all(handles_errors(body.func) for body in bodies):
+    if bodies and all(handles_errors(body.func, project.types) for body in bodies):
         return
     related = []
     waits = [one for one in life.passed if one[0] in _WAITING] or life.called("wait", "done")

@@ -129,4 +129,6 @@ def _made(project: Project, func: Func, call: Call) -> Iterator[Problem]:
 
 
 def _is_special(project: Project, cls: Cls) -> bool:
-    return project.thread_classes.starts_itself(cls) or project.types.method(cls, "start") is not None
+    return project.thread_classes.starts_itself(cls) or any(
+        project.types.method(cls, name) is not None for name in ("start", "__enter__")
+    )
