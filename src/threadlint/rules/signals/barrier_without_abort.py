@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from threadlint.facts.model import Assert, Call, Node, Ref, Suspend
-from threadlint.findings import Confidence, Problem, Related, Severity
+from threadlint.findings import Confidence, Oracle, Problem, Related, Severity
 from threadlint.knowledge.quiet import QUIET
 from threadlint.project.bodies.paths import Paths, catches_all, suppresses_all
 from threadlint.project.locks.locks import text
@@ -18,7 +18,9 @@ from threadlint.rules.rule import rule
 _ON_THE_WAY, _SETTLED = "on the way", "settled"
 
 
-@rule("TL508", since="0.1", severity=Severity.WARNING, confidence=Confidence.MEDIUM, default=False)
+@rule(
+    "TL508", since="0.1", severity=Severity.WARNING, confidence=Confidence.MEDIUM, oracle=Oracle.BARRIER, default=False
+)
 def barrier_without_abort(project: Project) -> Iterator[Problem]:
     """A thread that fails before it comes to the barrier leaves the others waiting there for ever.
 

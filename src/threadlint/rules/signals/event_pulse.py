@@ -13,6 +13,7 @@ from threadlint.project.signals.predicates import State, meet
 from threadlint.project.signals.signals import SignalCall
 from threadlint.rules.rule import rule
 
+_ANSWERED = frozenset({"wait", "get", "result", "join", "acquire"})
 _WAITING = frozenset({"sleep", "acquire", "put", "get"})
 
 
@@ -163,7 +164,7 @@ def _late_clear(project: Project, call: SignalCall) -> Iterator[Problem]:
         return
     looked = _looked_at(project, call, between)
     for setter in project.signals.on(call.origins, "event", "set"):
-        if setter.func is call.func:
+        if setter.func is call.func or _waits_for_answer(project, setter):
             continue
         changed = {
             project.predicates.state(use.ref, setter.func)
@@ -183,6 +184,22 @@ def _late_clear(project: Project, call: SignalCall) -> Iterator[Problem]:
                 confidence=Confidence.MEDIUM,
             )
             return
+
+
+def _waits_for_answer(project: Project, setter: SignalCall) -> bool:
+    """Whether the one who sets goes on only after an answer: then it does not set again during the work."""
+    for step in project.steps(setter.func)[setter.number + 1 :]:
+        node = step.node
+        if isinstance(node, Suspend) and node.kind == "await":
+            return True
+        if (
+            isinstance(node, Call)
+            and isinstance(node.callee, Ref)
+            and node.callee.path[-1:]
+            and node.callee.path[-1] in _ANSWERED
+        ):
+            return True
+    return False
 
 
 def _looked_at(project: Project, call: SignalCall, steps: list[Step]) -> frozenset[State]:
