@@ -241,6 +241,10 @@ def unconfirmed(trial: Trial, runs: Sequence[Run]) -> Outcome:
         )
     if trial.oracle is Oracle.SWALLOWED_ERROR:
         return (*future_text(runs), (), notes)
+    looked = [one["how"] for run in runs for one in run.of("looked")]
+    if looked:
+        text = f"not confirmed: woken for nothing, it looked again ({looked[0]})"
+        return Tier.NOT_CONFIRMED, text, (), notes
     if any(run.of("injected") for run in runs):
         line = next(run.first("injected") or {} for run in runs if run.of("injected")).get("line", trial.site.line)
         text = f"not confirmed: a failure injected at line {line} left nothing behind"

@@ -156,6 +156,8 @@ def body_of(trial: Trial, verdict: Verdict, spot: Spot, name: str) -> str | None
     values = {"name": name, "target": spot.target, "function": spot.function, "statement": spot.statement}
     if trial.oracle is Oracle.LOST_UPDATE:
         return LOST_UPDATE.format(**values, sentence=f"{where} loses no update of another thread.")
+    if trial.oracle is Oracle.EVENT and any("set and cleared" in one.action for one in verdict.evidence):
+        return None  # a plain run hardly ever shows it
     if trial.oracle in MUST_END:
         mode = "delay" if trial.oracle in DELAYED else "fail" if verdict.injected_line else "plain"
         return STEERED.format(

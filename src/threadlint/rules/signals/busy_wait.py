@@ -18,7 +18,7 @@ from threadlint.facts.model import (
     Suspend,
     Value,
 )
-from threadlint.findings import Confidence, Problem, Related, Severity
+from threadlint.findings import Confidence, Oracle, Problem, Related, Severity
 from threadlint.project.bodies.uses import Use
 from threadlint.project.locks.locks import text
 from threadlint.project.names.things import External, Func, FunctionThing, Object
@@ -44,7 +44,7 @@ _ASKING: dict[str, tuple[tuple[str, ...], str]] = {
 _COUNTS = frozenset({"threading.active_count", "threading.activeCount", "multiprocessing.active_children"})
 
 
-@rule("TL506", since="0.1", severity=Severity.WARNING, confidence=Confidence.HIGH)
+@rule("TL506", since="0.1", severity=Severity.WARNING, confidence=Confidence.HIGH, oracle=Oracle.BUSY_WAIT)
 def busy_wait(project: Project) -> Iterator[Problem]:
     """A loop does nothing but look again and again whether another thread is ready.
 
@@ -66,7 +66,7 @@ def busy_wait(project: Project) -> Iterator[Problem]:
             self.done = False
 
         def load(self) -> None:
-            self.rows = list(range(100_000))
+            self.total = sum(number * number for number in range(300_000))
             self.done = True
 
         def wait(self) -> None:
@@ -90,7 +90,7 @@ def busy_wait(project: Project) -> Iterator[Problem]:
             self.done = threading.Event()
 
         def load(self) -> None:
-            self.rows = list(range(100_000))
+            self.total = sum(number * number for number in range(300_000))
             self.done.set()
 
         def wait(self) -> None:
@@ -170,6 +170,7 @@ def _look(project: Project, loop: Loop, func: Func, pause: float) -> Iterator[Pr
         tuple(related),
         severity=None if pause == 0 else Severity.INFO,
         confidence=None if pause == 0 else Confidence.LOW,
+        provable=pause == 0,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from threadlint.facts.model import Access, Call, If, Kind, Node, Ref
-from threadlint.findings import Confidence, Problem, Related, Severity
+from threadlint.findings import Confidence, Oracle, Problem, Related, Severity
 from threadlint.knowledge.quiet import QUIET
 from threadlint.project.locks.locks import Step, text
 from threadlint.project.names.things import Func
@@ -18,7 +18,7 @@ from threadlint.rules.rule import rule
 _ACTING = frozenset({"pop", "popleft", "popitem", "get", "get_nowait", "remove", "__next__"})
 
 
-@rule("TL503", since="0.1", severity=Severity.WARNING, confidence=Confidence.HIGH)
+@rule("TL503", since="0.1", severity=Severity.WARNING, confidence=Confidence.HIGH, oracle=Oracle.WOKEN)
 def condition_wait_outside_loop(project: Project) -> Iterator[Problem]:
     """After `Condition.wait()` nothing looks whether what was waited for is there.
 
@@ -149,6 +149,7 @@ def _tested_once(project: Project, wait: Waiting, tests: list[Test]) -> Iterator
         f"`{name}.wait()` is not in a loop: {_names(state)} may no longer be as announced when it returns, and nothing tests that",
         tuple(related),
         confidence=Confidence.HIGH if acting is not None else Confidence.MEDIUM,
+        provable=wait.wait.type.world == "threads",
     )
 
 
@@ -198,6 +199,7 @@ def _untested(project: Project, wait: Waiting) -> Iterator[Problem]:
     yield Problem(
         project.site(wait.wait.func, wait.wait.call.span),
         f"`{name}.wait()` waits without a test of what it waits for; a notification that came before is lost, and it waits for ever",
+        provable=False,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from threadlint.facts.model import Const, If, Ref, Try
-from threadlint.findings import Confidence, Problem, Related, Severity
+from threadlint.findings import Confidence, Oracle, Problem, Related, Severity
 from threadlint.project.bodies.paths import catches
 from threadlint.project.locks.locks import ANY_LOCK, Lock, text
 from threadlint.project.names.things import Func
@@ -13,11 +13,13 @@ from threadlint.project.project import Project
 from threadlint.project.signals.signals import SignalCall
 from threadlint.rules.rule import rule
 
+_ERRORS = {"processes": "AssertionError"}
+"""What is raised where it is not RuntimeError (`multiprocessing.synchronize`, CPython 3.14)."""
 _NOTIFYING = ("notify", "notify_all")
 _WRAPPING = frozenset({"acquire", "release", "__enter__", "__aenter__"})
 
 
-@rule("TL504", since="0.1", severity=Severity.ERROR, confidence=Confidence.HIGH)
+@rule("TL504", since="0.1", severity=Severity.ERROR, confidence=Confidence.HIGH, oracle=Oracle.CONDITION_LOCK)
 def condition_without_lock(project: Project) -> Iterator[Problem]:
     """A condition is used without its lock, or what it announces is tested or changed without the lock.
 
@@ -176,8 +178,9 @@ def _not_held(project: Project, call: SignalCall) -> Problem:
     )
     return Problem(
         project.site(call.func, call.call.span),
-        f"`{name}.{call.method}()` is called without the lock of `{name}`; this raises RuntimeError",
+        f"`{name}.{call.method}()` is called without the lock of `{name}`; this raises {_ERRORS.get(call.type.world, 'RuntimeError')}",
         related,
+        provable=call.type.world != "processes",
     )
 
 
@@ -199,6 +202,7 @@ def _tested_outside(project: Project, call: SignalCall) -> Iterator[Problem]:
             Related(project.site(lost.notify.func, lost.notify.call.span), "changed and notified here"),
         ),
         confidence=Confidence.MEDIUM,
+        provable=False,
     )
 
 
@@ -216,4 +220,5 @@ def _changed_after(project: Project, call: SignalCall, lock: Lock) -> Iterator[P
             Related(project.site(wait.func, wait.call.span), "waited for here"),
         ),
         confidence=Confidence.MEDIUM,
+        provable=False,
     )

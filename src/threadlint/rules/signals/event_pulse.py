@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from threadlint.facts.model import Access, Call, Const, Kind, Node, Ref, Suspend, Value
-from threadlint.findings import Confidence, Problem, Related, Severity
+from threadlint.findings import Confidence, Oracle, Problem, Related, Severity
 from threadlint.knowledge.quiet import QUIET
 from threadlint.project.locks.locks import Step, text
 from threadlint.project.project import Project
@@ -17,7 +17,7 @@ _ANSWERED = frozenset({"wait", "get", "result", "join", "acquire"})
 _WAITING = frozenset({"sleep", "acquire", "put", "get"})
 
 
-@rule("TL505", since="0.1", severity=Severity.WARNING, confidence=Confidence.HIGH)
+@rule("TL505", since="0.1", severity=Severity.WARNING, confidence=Confidence.HIGH, oracle=Oracle.EVENT)
 def event_pulse(project: Project) -> Iterator[Problem]:
     """An event is cleared before everybody has seen that it was set.
 
@@ -103,6 +103,7 @@ def _pulse(project: Project, call: SignalCall) -> Iterator[Problem]:
         f"`{name}` is set and cleared at once: a thread that comes to `{name}.wait()` just after this has missed it",
         tuple(related),
         confidence=Confidence.HIGH if waiter is not None else Confidence.MEDIUM,
+        provable=call.type.world == "threads",
         partners=tuple(project.site(wait.func, wait.call.span) for wait in waits),
     )
 
@@ -182,6 +183,7 @@ def _late_clear(project: Project, call: SignalCall) -> Iterator[Problem]:
                     Related(project.site(setter.func, setter.call.span), "set here"),
                 ),
                 confidence=Confidence.MEDIUM,
+                provable=False,
             )
             return
 

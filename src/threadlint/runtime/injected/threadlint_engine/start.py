@@ -33,6 +33,8 @@ INJECTIONS = {
     "semaphore-exhausted": ("acquire", "release"),
 }
 
+SIGNS = frozenset({"event-wait-never-woken", "condition-lock-not-held", "woken-for-nothing", "busy-wait"})
+
 
 class Engine:
     """All parts of one run."""
@@ -86,6 +88,10 @@ class Engine:
             from . import loops  # as above
 
             loops.install(self)
+        elif oracle in SIGNS:
+            from . import signs  # as above
+
+            signs.install(self)
         builtins.__threadlint_here__ = self.here  # type: ignore[attr-defined]
         if self.job.inject:
             builtins.__threadlint_fail__ = failing(self.events)  # type: ignore[attr-defined]
@@ -108,6 +114,10 @@ class Engine:
         if real == job.flagged.path:
             self.events.send("loaded", path=real)
             insert_mark(tree, job.flagged.line)
+            if job.oracle in {"woken-for-nothing", "busy-wait"}:
+                from . import signs  # as above
+
+                signs.drive(tree, job)
         return tree
 
     def split(self, text: str, tree: ast.Module, path: str) -> ast.Module:

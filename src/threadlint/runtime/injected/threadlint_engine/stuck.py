@@ -341,6 +341,11 @@ def made_there(what: object) -> bool:
 
 def event(watch: Watch, table: list[dict[str, Any]]) -> list[dict[str, Any]] | None:
     """An event or a condition is waited for, and everybody who could give the sign waits too or has ended."""
+    for row in table:
+        if row["waits_for"] == "Event.wait" and getattr(row["what"], "_threadlint_pulsed", False):
+            return story(
+                watch, table, row, step(row, "came just after the event was set and cleared, and waits for ever")
+            )
     for label in ("Event.wait", "Condition.wait"):
         judge = labelled(
             label, "waits for ever: everybody who could give the sign waits too, or has ended", lambda *_: {}
