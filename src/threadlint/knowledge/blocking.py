@@ -52,7 +52,8 @@ RUFF: dict[str, Block] = {
 WAITS: dict[str, Block] = {
     **{f"httpx.Client.{verb}": _NETWORK for verb in _VERBS},
     "socket.create_connection": _NETWORK,
-    "socket.getaddrinfo": Block("for the name server"),
+    # with flags such as AI_NUMERICHOST it asks nobody
+    "socket.getaddrinfo": Block("for the name server", limit="flags", limit_at=5),
     "socket.gethostbyname": Block("for the name server"),
     "smtplib.SMTP.sendmail": _NETWORK,
     "smtplib.SMTP.send_message": _NETWORK,
@@ -77,6 +78,14 @@ WAITS: dict[str, Block] = {
     },
 }
 """Blocking calls that only types tell from others."""
+
+ENDINGS = ("join", "shutdown")
+"""Methods that wait for threads to end: where everything ends anyway, that is what they are there for."""
+
+ENDING_NAMES = (
+    "close", "stop", "shut", "exit", "terminate", "tear", "clean", "finish", "disable", "dispose", "quit", "release", "unload", "disconnect", "kill", "__del__",
+)  # fmt: skip
+"""Parts of the names of functions that end something."""
 
 LOOP_RUNNERS = frozenset({"asyncio.run", "asyncio.AbstractEventLoop.run_until_complete", "asyncio.AbstractEventLoop.run_forever", "asyncio.Runner.run"})  # fmt: skip
 """Calls that run an event loop until something ends; in a thread where a loop runs already they raise `RuntimeError`."""

@@ -52,6 +52,7 @@ from threadlint.project.roots.confinement import Confinement
 from threadlint.project.roots.contexts import Contexts, reach
 from threadlint.project.roots.coroutines import Coroutines
 from threadlint.project.roots.framework_roots import FrameworkRoots
+from threadlint.project.roots.loop_calls import LoopCalls
 from threadlint.project.roots.overlap import Overlap
 from threadlint.project.roots.ownership import Ownership
 from threadlint.project.roots.pools import Pools
@@ -152,6 +153,11 @@ class Project:
     def coroutines(self) -> Coroutines:
         """Which values are coroutines that have not run yet."""
         return Coroutines(self.links, self.types)
+
+    @cached_property
+    def loop_calls(self) -> LoopCalls:
+        """Which plain functions coroutines call."""
+        return LoopCalls(self.links, self.types, self.steps, self.callees)
 
     @cached_property
     def task_roots(self) -> TaskRoots:
