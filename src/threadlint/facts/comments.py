@@ -67,9 +67,14 @@ class Comments(msgspec.Struct, frozen=True, array_like=True):
     annotations: tuple[Annotation, ...] = ()
 
 
+def mentioned(text: str) -> bool:
+    """Whether the text may have such comments: one quick look, without an outline."""
+    return _MENTION.search(text) is not None
+
+
 def scan(text: str, found: Outline | None = None) -> Comments:
     """What the comments of a file say; `found` is the outline of the text where it is known already."""
-    if not _MENTION.search(text):
+    if not mentioned(text):
         return Comments()
     lines = found or outline(text)
     suppressions: list[Suppression] = []

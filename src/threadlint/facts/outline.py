@@ -24,6 +24,8 @@ _STRINGS = (
     r'"(?!"")[^"\\\r\n]*(?:\\(?:\r\n|(?s:.))[^"\\\r\n]*)*"',
     r"'(?!'')[^'\\\r\n]*(?:\\(?:\r\n|(?s:.))[^'\\\r\n]*)*'",
 )
+STRING = "|".join(_STRINGS)
+"""A string without its prefix."""
 _FORMATTED = r"\b(?:[ft]r?|r[ft])"
 # Nothing but short names in the fields: nearly all f-strings are so, and one match takes them whole.
 _FIELDS = r"""(?:[^{quote}\\\r\n{{}}]|\{{[^"'{{}}\\\r\n\#()\[\]]{{1,60}}\}}|\{{\{{|\}}\}})*"""
@@ -34,7 +36,7 @@ _BASIC = rf"""
     |(?P<newline>\r\n|\r|\n)
     |(?P<comment>\#[^\r\n]*)
     |(?P<joined>\\(?:\r\n|\r|\n))
-    |(?P<string>{_FORMATTED}(?:{_SIMPLE})|(?:\b(?:[rbu]|br|rb))?(?:{"|".join(_STRINGS)}))
+    |(?P<string>{_FORMATTED}(?:{_SIMPLE})|(?:\b(?:[rbu]|br|rb))?(?:{STRING}))
     |(?P<formatted>{_FORMATTED}(?:\"\"\"|'''|"|'))
 """
 _FLAGS = re.VERBOSE | re.IGNORECASE

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Callable
+from inspect import cleandoc
 from typing import Any
 
 import libcst as cst
@@ -18,11 +20,19 @@ _SPEAKS_OF_LOCK = re.compile(r"\b(lock|mutex)", re.IGNORECASE)
 
 
 def _docstring(node: cst.FunctionDef) -> str:
+    """The docstring where it speaks of a lock."""
+    first = node.body.body[0]
+    if isinstance(first, cst.SimpleStatementLine):
+        first = first.body[0]
+    written = first.value if isinstance(first, cst.Expr) else None
+    if not isinstance(written, cst.SimpleString) or not _SPEAKS_OF_LOCK.search(written.value):
+        return ""
     try:
-        return node.get_docstring() or ""
-    except SyntaxError:
+        text = ast.literal_eval(written.value)
+    except (ValueError, SyntaxError):
         # a string that Python 3 cannot read, such as "\\user" in a file of Python 2
         return ""
+    return cleandoc(text) if isinstance(text, str) and _SPEAKS_OF_LOCK.search(text) else ""
 
 
 def _function(walk: Walk, node: cst.FunctionDef) -> None:
@@ -41,7 +51,6 @@ def _function(walk: Walk, node: cst.FunctionDef) -> None:
     frame.bound.names.update(param.name for param in params)
     walk.modules.extend(frame.bound.modules)
     body = _inside(walk, frame, lambda: walk.body(node.body.body))
-    doc = _docstring(node)
     span = walk.at(node)
     walk.functions.append(
         Function(
@@ -57,7 +66,7 @@ def _function(walk: Walk, node: cst.FunctionDef) -> None:
             is_generator=frame.is_generator,
             returns=returns,
             captured=tuple(sorted(frame.captured)),
-            doc=doc if _SPEAKS_OF_LOCK.search(doc) else "",
+            doc=_docstring(node),
         )
     )
     stores.bind(walk, node.name.value, Ref(Root.FUNCTION, qualname), span, "def")

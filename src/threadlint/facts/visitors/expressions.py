@@ -307,24 +307,34 @@ def _string(walk: Walk, node: cst.SimpleString) -> Value:  # noqa: ARG001
 
 
 def _concatenated(walk: Walk, node: cst.ConcatenatedString) -> Value:
-    parts: list[Value] = []
+    """Strings side by side: one f-string where one of them is, else a string of which nothing is known."""
+    found: list[Value] = []
+    formatted = False
     right: cst.CSTNode = node
     while isinstance(right, cst.ConcatenatedString):
-        parts.append(walk.value(right.left))
+        formatted |= _fields(walk, right.left, found)
         right = right.right
-    parts.append(walk.value(right))
-    return Derived(tuple(part for part in parts if type(part) is Derived))
+    formatted |= _fields(walk, right, found)
+    return Derived(tuple(found), "f-string") if formatted else UNKNOWN
 
 
 def _formatted(walk: Walk, node: Any) -> Value:
     found: list[Value] = []
+    _fields(walk, node, found)
+    return Derived(tuple(found), "f-string")
+
+
+def _fields(walk: Walk, node: Any, found: list[Value]) -> bool:
+    """Add the values in the fields of a string; gives whether it may have any."""
+    if isinstance(node, cst.SimpleString):
+        return False
     todo = list(node.parts)
     while todo:
         part = todo.pop(0)
         if hasattr(part, "expression"):
             found.append(walk.value(part.expression))
             todo[:0] = part.format_spec or ()
-    return Derived(tuple(found), "f-string")
+    return True
 
 
 def _starred(walk: Walk, node: cst.StarredElement) -> Value:
