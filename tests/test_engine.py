@@ -130,3 +130,9 @@ def test_findings_in_files_that_nobody_named_are_dropped(folder, with_rules):
     with_rules(first_line)
     assert lint(["b.py"], Config(root=folder.path)).findings == ()
     assert len(lint(["a.py"], Config(root=folder.path)).findings) == 1
+
+
+@pytest.mark.parametrize("value", ["2**63", "18446744073709551616", "-9223372036854775809", "'\\ud800'", "1e400", "1j"])
+def test_any_literal_can_be_stored(folder, value):
+    folder.write({"a.py": f"x = {value}\n"})
+    assert lint(["a.py"], Config(root=folder.path)).failures == ()

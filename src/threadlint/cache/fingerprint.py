@@ -43,6 +43,13 @@ def findings_code() -> bytes:
     return key("code", facts_code(), *_contents(path for path in files if path.suffix == ".py"))
 
 
+@cache
+def fixes_code() -> bytes:
+    """Stands for all that a fix depends on besides the text that it changes: our code and LibCST."""
+    folder = Path(threadlint.__file__).parent / "fixes"
+    return key("code", findings_code(), *_contents(folder.rglob("*.py")))
+
+
 def _contents(paths: Iterable[Path]) -> list[bytes]:
     # Content rather than times: a cache that CI restores is then good for a fresh installation too.
     return [part for path in sorted(paths) for part in (path.name.encode(), path.read_bytes())]

@@ -140,6 +140,7 @@ def check(
                 mode,
                 unsafe=unsafe,
                 stdin=stdin,
+                store=store,
             )
     if mode is Mode.DIFF:
         show(fixed, unsafe=unsafe, color=colorful(Color(color), terminal=sys.stdout.isatty()))

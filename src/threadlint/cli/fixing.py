@@ -14,7 +14,8 @@ import click
 from threadlint.findings import Failure, Finding, Report
 
 if TYPE_CHECKING:
-    from threadlint.fixes.rounds import Fixed
+    from threadlint.cache.store import Store
+    from threadlint.fixes.outcome import Fixed
 
 
 class Mode(Enum):
@@ -26,17 +27,24 @@ class Mode(Enum):
 
 
 def linted(
-    lint: Callable[[Mapping[str, bytes]], Report], mode: Mode, *, unsafe: bool, stdin: tuple[str, bytes] | None
+    lint: Callable[[Mapping[str, bytes]], Report],
+    mode: Mode,
+    *,
+    unsafe: bool,
+    stdin: tuple[str, bytes] | None,
+    store: Store,
 ) -> Fixed:
     """Lint, and try the fixes; nothing is written. In the report, each finding that has a fix says what it changes."""
-    from threadlint.fixes.attempt import with_edits
-    from threadlint.fixes.rounds import Fixed, fix
+    from threadlint.fixes.offers import offered
+    from threadlint.fixes.outcome import Fixed
 
     if mode is Mode.OFFER:
         fixed = Fixed(lint({}), {}, {})
     else:
+        from threadlint.fixes.rounds import fix
+
         fixed = fix(lint, unsafe=unsafe, contents=dict([stdin] if stdin else []))
-    return replace(fixed, report=with_edits(fixed.report))
+    return replace(fixed, report=offered(fixed.report, store))
 
 
 def write(fixed: Fixed, stdin: tuple[str, bytes] | None) -> Report:

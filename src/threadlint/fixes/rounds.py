@@ -14,6 +14,7 @@ from threadlint.facts.source import SourceError, decode
 from threadlint.findings import Finding, Report
 from threadlint.fixes.attempt import attempt, reads
 from threadlint.fixes.files import encoded
+from threadlint.fixes.outcome import Fixed, Refusal
 
 Lint = Callable[[Mapping[str, bytes]], Report]
 """Lints with these contents, by path, in place of those on the disk."""
@@ -24,27 +25,6 @@ ROUNDS = 100
 
 AROUND = 3
 """Lines before and after a finding by which it is known again."""
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """A fix that was tried and not kept."""
-
-    finding: Finding
-    reason: str
-
-
-@dataclass(frozen=True)
-class Fixed:
-    """What fixing came to: the report on the fixed files, their old and new contents by path, and the findings fixed."""
-
-    report: Report
-    before: Mapping[str, bytes]
-    after: Mapping[str, bytes]
-    fixed: tuple[Finding, ...] = ()
-    refusals: tuple[Refusal, ...] = ()
-    settled: bool = True
-    """whether nothing is left that could be fixed"""
 
 
 @dataclass(frozen=True)

@@ -22,8 +22,9 @@ def work(data: bytes, name: str, code: bytes) -> bytes:
         encoded = run_deep(lambda _: model.encode(facts), source)
     except SourceError as error:
         return encode(Made(Card(error=(error.message, error.line, error.column))))
-    except Exception as error:
-        if os.environ.get(DEBUG):
+    except BaseException as error:
+        # What LibCST's native parser raises when it gives up is no Exception.
+        if os.environ.get(DEBUG) or not (isinstance(error, Exception) or type(error).__name__ == "PanicException"):
             raise
         return encode(Made(Card(), mistake=described(error)))
     card = Card(facts.imports, facts.suppressions, is_ambient(source.text))

@@ -1,20 +1,12 @@
-"""The map over files that have to be read anew: in this process, in several, on threads, or on a cluster.
-
-Everything goes through `concurrent.futures.Executor`, so that a Dask cluster is one more kind of it. The content of files is sent, not
-their paths: a worker needs neither our disk nor our folder.
-"""
+"""Who reads the files that are not remembered: this process, several, threads, or a cluster."""
 
 from __future__ import annotations
 
-import multiprocessing
 import os
-import signal
 import sys
-import threading
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from typing import TypeVar
 
 from threadlint.cache.fingerprint import facts_code
@@ -22,10 +14,8 @@ from threadlint.cache.fingerprint import facts_code
 T = TypeVar("T")
 
 DASK = "dask://"
-KINDS = ("process", "thread")
 SMALL = 400_000
 """Bytes of source that one process reads before several could have begun."""
-DIED = "the process that read this file died (out of memory, or a crash in the parser)"
 
 Task = tuple[T, str, bytes]
 """What the caller knows the file by, its name, its content."""
@@ -49,8 +39,17 @@ class Workers:
 
         The tasks are asked for as workers become free, so that few of them are in memory at a time.
         """
+        waiting = iter(tasks)
+        first = next(waiting, None)
+        if first is None:
+            return iter(())
+        tasks = chain([first], waiting)
         here = not self.kind.startswith(DASK) and (self.jobs == 1 or size < self.small)
-        return _in_turn(tasks) if here else _spread(tasks, self)
+        if here:
+            return _in_turn(tasks)
+        from threadlint.loading.spread import spread
+
+        return spread(tasks, self)
 
 
 def default_jobs() -> int:
@@ -74,111 +73,3 @@ def _in_turn(tasks: Iterable[Task[T]]) -> Iterator[Outcome[T]]:
     code = facts_code()
     for who, name, data in tasks:
         yield who, work(data, name, code)
-
-
-def _spread(tasks: Iterable[Task[T]], workers: Workers) -> Iterator[Outcome[T]]:
-    waiting = iter(tasks)
-    broken: list[Task[T]] = []
-    while True:
-        with _executor(workers) as (executor, window):
-            yield from _windowed(executor, waiting, window, broken)
-        if not broken:
-            return
-        # One of those that were under way has killed its worker; alone, it tells which.
-        for task in broken:
-            suspects: list[Task[T]] = []
-            with _executor(Workers(1, workers.kind)) as (alone, _):
-                yield from _windowed(alone, iter([task]), 1, suspects)
-            yield from ((suspect[0], RuntimeError(DIED)) for suspect in suspects)
-        broken.clear()
-
-
-def _windowed(executor: Executor, tasks: Iterator[Task[T]], window: int, broken: list[Task[T]]) -> Iterator[Outcome[T]]:
-    """Keep `window` tasks under way; those that were when the executor broke are added to `broken`."""
-    from threadlint.loading.work import work
-
-    code = facts_code()
-    running: dict[Future[bytes], Task[T]] = {}
-    while not broken:
-        for task in tasks:
-            try:
-                running[executor.submit(work, task[2], task[1], code)] = task
-            except BrokenExecutor:
-                broken.append(task)
-                break
-            if len(running) >= window:
-                break
-        if not running:
-            return
-        done, _ = wait(running, return_when=FIRST_COMPLETED)
-        for future in done:
-            task = running.pop(future)
-            error = future.exception()
-            if isinstance(error, BrokenExecutor):
-                broken.append(task)
-            elif isinstance(error, (ExecutorError, ImportError)):
-                raise ExecutorError(f"a worker cannot do its work: {error}") from error
-            elif isinstance(error, Exception):
-                yield task[0], error
-            else:
-                yield task[0], future.result()
-    broken.extend(running.values())
-
-
-@contextmanager
-def _executor(workers: Workers) -> Iterator[tuple[Executor, int]]:
-    """An executor of the kind that is wanted, and how many tasks to give it at a time."""
-    if workers.kind.startswith(DASK):
-        with _dask(workers.kind) as cluster:
-            yield cluster
-        return
-    if workers.kind == "thread":
-        with ThreadPoolExecutor(workers.jobs) as threads:
-            yield threads, 2 * workers.jobs
-        return
-    before = {child.pid for child in multiprocessing.active_children()}
-    executor = _processes(workers.jobs)
-    try:
-        yield executor, 2 * workers.jobs
-    except BaseException:
-        # Interrupted, or the caller has had enough: nobody waits for files that are still being read.
-        executor.shutdown(wait=False, cancel_futures=True)
-        for child in multiprocessing.active_children():
-            if child.pid not in before:
-                child.terminate()
-        raise
-    executor.shutdown()
-
-
-def _processes(jobs: int) -> Executor:
-    from concurrent.futures import ProcessPoolExecutor
-
-    # To fork is cheapest by far, and safe as long as no other thread runs.
-    can_fork = sys.platform == "linux" and threading.active_count() == 1
-    context = multiprocessing.get_context("fork" if can_fork else None)
-    if can_fork:
-        import threadlint.loading.work  # noqa: F401 once, before the workers are copies of this process
-    return ProcessPoolExecutor(jobs, mp_context=context, initializer=_begin)
-
-
-def _begin() -> None:
-    """The terminal's Ctrl-C reaches the workers too; the process that they work for ends them."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
-@contextmanager
-def _dask(address: str) -> Iterator[tuple[Executor, int]]:
-    try:
-        from distributed import Client
-    except ImportError:
-        raise ExecutorError("`dask://` needs the package distributed: pip install 'threadlint[dask]'") from None
-    place = address.removeprefix(DASK)
-    try:
-        client = Client(f"tcp://{place}", timeout=10)
-    except (OSError, ValueError, TimeoutError) as error:
-        raise ExecutorError(f"no Dask scheduler answers at {place} ({error})") from None
-    with client:
-        threads = sum(client.nthreads().values())
-        if not threads:
-            raise ExecutorError(f"the Dask scheduler at {place} has no workers")
-        yield client.get_executor(), 4 * threads

@@ -292,7 +292,8 @@ def made(key: Value | None) -> tuple[Value, ...]:
 
 def _number(walk: Walk, node: cst.Integer | cst.Float) -> Value:  # noqa: ARG001 (the handlers share one form)
     value = node.evaluated_value if len(node.value) < 40 else 0
-    return Const(value)
+    # Facts are stored with integers of 64 bits.
+    return UNKNOWN if isinstance(value, int) and value >= 2**63 else Const(value)
 
 
 def _string(walk: Walk, node: cst.SimpleString) -> Value:  # noqa: ARG001
