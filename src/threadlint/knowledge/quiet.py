@@ -13,7 +13,7 @@ QUIET = frozenset(
         "current_thread", "currentThread", "startswith", "endswith", "_is_owned", "ident",
         # making
         "dict", "list", "set", "tuple", "frozenset", "object", "Event", "Lock", "RLock", "Condition", "Thread", "deque", "defaultdict",
-        "OrderedDict", "copy", "items", "keys", "values", "setdefault",
+        "OrderedDict", "copy", "create_task", "ensure_future", "items", "keys", "values", "setdefault",
         # storing
         "append", "appendleft", "add", "discard", "clear", "extend", "update",
         # primitives

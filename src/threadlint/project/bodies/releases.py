@@ -30,6 +30,8 @@ from threadlint.project.locks.lock_calls import LockCall, answers, conjuncts, lo
 from threadlint.project.locks.locks import Locks, Step
 from threadlint.project.names.things import Func
 
+_DEEP = 2
+
 FREE, ASKED, HELD = "free", "asked", "held"
 """The states: `asked` is an acquire that may have failed, or that is not awaited yet."""
 
@@ -272,11 +274,19 @@ def _releases(locks: Locks, value: Ref, func: Func, first: LockCall) -> bool:
     lock = locks.of(value.receiver, func) if value.path[-1:] == ("release",) else None
     if lock is not None and lock.key == first.lock.key:
         return True
+    return any(_lets_go(locks, thing.func, first, func) for thing in locks.types.functions(value, func))
+
+
+def _lets_go(locks: Locks, target: Func, first: LockCall, func: Func, depth: int = 0) -> bool:
+    """Whether the function releases it, itself or in what it calls."""
+    if target is func or depth > _DEEP:
+        return False
+    if any(one.method == "release" and one.lock.key == first.lock.key for one in lock_calls(locks, target)):
+        return True
     return any(
-        one.method == "release" and one.lock.key == first.lock.key
-        for thing in locks.types.functions(value, func)
-        if thing.func is not func
-        for one in lock_calls(locks, thing.func)
+        _lets_go(locks, thing.func, first, func, depth + 1)
+        for call in locks.types.links.calls[target.id].values()
+        for thing in locks.types.functions(call.callee, target)
     )
 
 

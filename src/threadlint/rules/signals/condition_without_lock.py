@@ -88,6 +88,7 @@ def condition_without_lock(project: Project) -> Iterator[Problem]:
 
     - A private function without callers in the project, or with a caller that holds the lock, is taken to be called with the lock.
     - State that is changed without the lock, but before a notification under the lock, wakes the waiter in time, and is not reported here.
+    - On an event loop nothing comes between a test and a lock that is free; tests outside the lock are reported for threads and processes only.
     - A lock that is acquired and released by hand (`cond.acquire()`) is followed only on straight ways through the function.
     """
     for call in project.signals.calls("condition", "wait", "wait_for", *_NOTIFYING):
