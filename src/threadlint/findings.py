@@ -54,6 +54,7 @@ class Oracle(str, Enum):
     LOOP_BLOCKED = "event-loop-blocked"
     NEVER_AWAITED = "never-awaited"
     AWAIT_RACE = "rmw-across-await"
+    FOREIGN_LOOP = "loop-used-from-thread"
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -132,3 +132,14 @@ SAME_FUNCTION = frozenset(
     }
 )  # fmt: skip
 """Decorators under which a coroutine function stays one."""
+
+PLAIN_CALLBACKS: dict[str, tuple[int, str]] = {
+    **{f"{loop}.{method}": (0, "callback") for loop in sorted(LOOP_TYPES) for method in ("call_soon", "call_soon_threadsafe")},
+    **{f"{loop}.{method}": (1, "callback") for loop in sorted(LOOP_TYPES) for method in ("call_later", "call_at")},
+    **{f"{loop}.{method}": (1, "callback") for loop in sorted(LOOP_TYPES) for method in ("add_reader", "add_writer", "add_signal_handler")},
+    **{f"asyncio.{future}.add_done_callback": (0, "fn") for future in ("Future", "Task")},
+    "signal.signal": (1, "handler"),
+    "atexit.register": (0, "func"),
+    "weakref.finalize": (1, "func"),
+}  # fmt: skip
+"""Calls that are given a function to be called later, by position and keyword; what it returns is dropped."""

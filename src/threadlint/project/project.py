@@ -51,6 +51,7 @@ from threadlint.project.races.sharing import Sharing
 from threadlint.project.roots.confinement import Confinement
 from threadlint.project.roots.contexts import Contexts, reach
 from threadlint.project.roots.coroutines import Coroutines
+from threadlint.project.roots.foreign_loops import ForeignLoops
 from threadlint.project.roots.framework_roots import FrameworkRoots
 from threadlint.project.roots.loop_calls import LoopCalls
 from threadlint.project.roots.overlap import Overlap
@@ -194,6 +195,11 @@ class Project:
     def contexts(self) -> Contexts:
         """What each thread root, and the main thread, reaches."""
         return reach(self.spawns, self._entries(), self.steps, self.calls, self.ownership, self.assumes_lock)
+
+    @cached_property
+    def foreign_loops(self) -> ForeignLoops:
+        """Which functions run in threads that are not their event loop's."""
+        return ForeignLoops(self.links, self.types, self.contexts, self.thread_roots, self.steps)
 
     @cached_property
     def task_contexts(self) -> Contexts:

@@ -7,6 +7,7 @@ import asyncio
 import builtins
 import functools
 import gc
+import os
 import sys
 import warnings
 from typing import TYPE_CHECKING, Any
@@ -16,8 +17,10 @@ from .rewrite import call, placed
 from .source import innermost
 
 if TYPE_CHECKING:
+    from .job import Place
     from .start import Engine
 
+LIBRARY = os.path.dirname(os.path.realpath(asyncio.__path__[0]))
 SLOW = 0.1
 """Seconds after which asyncio itself calls a callback slow (`loop.slow_callback_duration`)."""
 ORIGINS = 6
@@ -35,6 +38,8 @@ def install(engine: Engine) -> None:
         timer.watch_turns()
     elif oracle == "never-awaited":
         never_awaited(engine)
+    elif oracle == "loop-used-from-thread":
+        watch_owners(engine)
     else:
         from .awaits import AwaitRace  # only where it is needed
 
@@ -154,23 +159,70 @@ class Timer:
         self.engine.events.send("witness", kind="event-loop-blocked", steps=[step], tier="here")
 
 
+GUARDED = ("call_soon", "call_at", "stop", "_add_reader", "_remove_reader", "_add_writer", "_remove_writer")
+"""What the methods of a loop, and of what belongs to it, come down to."""
+
+
+def watch_owners(engine: Engine) -> None:
+    """Look at who calls the methods of a running loop: the thread that runs it, or another."""
+    told: list[bool] = []
+
+    def watched(original: Any) -> Any:
+        @functools.wraps(original)
+        def method(loop: Any, *args: Any, **keywords: Any) -> Any:
+            owner = getattr(loop, "_thread_id", None)
+            if owner is not None and owner != get_ident() and not told:
+                stack = stack_of(sys._getframe(1))
+                at = next((frame for frame in stack if engine.watch.at_place(frame)), None)
+                if at is not None:
+                    told.append(True)
+                    step = {
+                        "thread": engine.registry.state().name,
+                        "path": at["path"],
+                        "line": at["line"],
+                        "text": "",
+                        "action": f"called `{original.__name__}()` of a loop that another thread was running",
+                        "values": {},
+                        "stack": stack,
+                    }
+                    engine.events.send("witness", kind="loop-used-from-thread", steps=[step], tier="here")
+            return original(loop, *args, **keywords)
+
+        return method
+
+    for kind in (asyncio.BaseEventLoop, getattr(asyncio, "SelectorEventLoop", None)):
+        for name in GUARDED:
+            if kind is not None and name in vars_of(kind):
+                setattr(kind, name, watched(getattr(kind, name)))
+
+
+def vars_of(kind: Any) -> set[str]:
+    """The names that the class or, for private ones, a base of it defines."""
+    return {name for base in kind.__mro__ for name in vars(base) if base is kind or name.startswith("_")}
+
+
 def never_awaited(engine: Engine) -> None:
     """Follow coroutines to where they were made; the interpreter says which were dropped."""
     library: Any = warnings
     original = library._warn_unawaited_coroutine
+    named = names_at(engine.job.flagged)
     sys.set_coroutine_origin_tracking_depth(ORIGINS)
     # The depth is a property of each thread.
     engine.registry.on_thread = lambda: sys.set_coroutine_origin_tracking_depth(ORIGINS)
 
     def warn(coro: Any) -> None:
         origin = [{"path": path, "line": line, "function": function} for path, line, function in (coro.cr_origin or ())]
-        if any(engine.watch.at_place(frame) for frame in origin[:2]):
-            step = {
+        dropped = any(engine.watch.at_place(frame) for frame in origin[:2])
+        # Given away at the flagged line by its name, and called by the library.
+        if dropped or (coro.cr_code.co_name in named and engine.pauser.records and in_library(origin)):
+            step: dict[str, Any] = {
                 "thread": engine.registry.state().name,
-                "path": origin[0]["path"],
+                "path": origin[0]["path"] if dropped else engine.job.flagged.path,
                 "line": engine.job.flagged.line,
                 "text": "",
-                "action": f"made the coroutine `{coro.__qualname__}` and dropped it; its body never ran",
+                "action": f"made the coroutine `{coro.__qualname__}` and dropped it; its body never ran"
+                if dropped
+                else f"gave `{coro.__qualname__}` away; only a coroutine was made of it, whose body never ran",
                 "values": {},
                 "stack": origin,
             }
@@ -180,6 +232,24 @@ def never_awaited(engine: Engine) -> None:
     library._warn_unawaited_coroutine = warn
     # What still lives in a cycle when the program ends has not been awaited either.
     engine.at_end.append(lambda: void(gc.collect()))
+
+
+def names_at(place: Place) -> set[str]:
+    """The names and attributes in the flagged statement."""
+    try:
+        with open(place.path, "rb") as file:
+            statement = innermost(ast.parse(file.read()), place.line)
+    except (OSError, SyntaxError, ValueError):
+        return set()
+    nodes = list(ast.walk(statement)) if statement is not None else []
+    return {node.id for node in nodes if isinstance(node, ast.Name)} | {
+        node.attr for node in nodes if isinstance(node, ast.Attribute)
+    }
+
+
+def in_library(origin: list[dict[str, Any]]) -> bool:
+    """Whether a file of the standard library made the coroutine."""
+    return bool(origin) and os.path.dirname(os.path.realpath(origin[0]["path"])).startswith(LIBRARY)
 
 
 def void(_: object) -> None:

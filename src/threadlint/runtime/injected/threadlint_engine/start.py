@@ -84,7 +84,7 @@ class Engine:
                 self.watch.on_tick.append(order.look)
             else:
                 self.watch.on_tick.append(OwnLock(self.registry, self.events, self.watch).look)
-        elif oracle in {"event-loop-blocked", "never-awaited", "rmw-across-await"}:
+        elif oracle in {"event-loop-blocked", "never-awaited", "rmw-across-await", "loop-used-from-thread"}:
             from . import loops  # as above
 
             loops.install(self)

@@ -1,0 +1,155 @@
+"""Which functions run in threads that are not their event loop's, and so may not touch what belongs to that loop.
+
+A thread that makes or runs a loop of its own, and what a coroutine does, is left out: that runs where some loop runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from threadlint.facts.model import Call, Ref
+from threadlint.knowledge.loop_bound import OWN_LOOP, RUNNING
+from threadlint.knowledge.stdlib import LOOP_TYPES
+from threadlint.project.locks.locks import Step
+from threadlint.project.names.linker import Links
+from threadlint.project.names.things import External, Func, Object
+from threadlint.project.names.types import Types
+from threadlint.project.roots.contexts import MAIN, Context, Contexts
+from threadlint.project.roots.thread_roots import Spawn, ThreadRoots
+
+
+@dataclass(frozen=True, slots=True)
+class BackgroundLoop:
+    """An event loop that a thread runs: the call that makes it, and where it is handed to the thread or run in it."""
+
+    frame: Func
+    call: Call
+    runner: Func
+    run: Call
+
+
+@dataclass(slots=True)
+class ForeignLoops:
+    """Answers by function."""
+
+    links: Links
+    types: Types
+    contexts: Contexts
+    threads: ThreadRoots
+    steps: Callable[[Func], list[Step]]
+    _by_func: dict[str, list[tuple[Context, int]]] = field(default_factory=dict)
+    _owners: dict[str, bool] = field(default_factory=dict)
+    _handed: set[str] = field(default_factory=set)
+
+    def thread(self, func: Func) -> tuple[Context, Spawn] | None:
+        """A way in which a thread without a loop of its own comes to the function; None where there is none."""
+        if func.facts.is_async:
+            return None
+        for context, roots in self.reached(func):
+            if not roots & ~MAIN:
+                continue
+            chain = self.contexts.chain(context, threads=True)
+            spawn = chain[-1][1].spawn
+            if spawn is None or self._on_loop(spawn):
+                continue
+            if not any(one.func.facts.is_async or self.runs_loop(one.func) for one, _ in chain):
+                return context, spawn
+        return None
+
+    def reached(self, func: Func) -> list[tuple[Context, int]]:
+        """In which ways the function is reached, and by which roots."""
+        if not self._by_func:
+            for context, roots in self.contexts.reached.items():
+                self._by_func.setdefault(context.func.id, []).append((context, roots))
+        return self._by_func.get(func.id, [])
+
+    def runs_loop(self, func: Func) -> bool:
+        """Whether the function itself makes or runs an event loop."""
+        known = self._owners.get(func.id)
+        if known is None:
+            known = self._owners[func.id] = any(
+                isinstance(thing, External) and thing.name in OWN_LOOP
+                for call in self.links.calls[func.id].values()
+                for thing in self.types.of(call.callee, func)
+            )
+        return known
+
+    def outside(self, func: Func, loop: BackgroundLoop) -> bool:
+        """Whether the main thread, or whoever calls the program, comes to the function while a thread runs the loop."""
+        if func.facts.is_async or func.facts.name in ("__init__", "<lambda>") or func is loop.frame is not loop.runner:
+            return False
+        for context, roots in self.reached(func):
+            if roots & MAIN:
+                chain = self.contexts.chain(context, main=True)
+                entry = chain[-1][0].func
+                given = entry.facts.name in self._given() or (entry.facts.owner and not entry.facts.cls)
+                if not given and not any(one.func.facts.is_async for one, _ in chain):
+                    return True
+        return False
+
+    def _given(self) -> set[str]:
+        """The names of what is handed over as a value: the loop may call it."""
+        if not self._handed:
+            for calls in self.links.calls.values():
+                for call in calls.values():
+                    for value in (*call.args, *(value for _, value in call.keywords)):
+                        if isinstance(value, Ref):
+                            self._handed.add(value.path[-1] if value.path else value.name)
+        return self._handed
+
+    def _on_loop(self, spawn: Spawn) -> bool:
+        """A callback of `run_coroutine_threadsafe(...)` runs in the loop's thread, which completes the future."""
+        callee = spawn.call.callee
+        if not isinstance(callee, Ref) or callee.path[-1:] != ("add_done_callback",):
+            return False
+        for thing in self.types.of(callee.receiver, spawn.func):
+            if isinstance(thing, Object) and thing.call is not None and thing.frame is not None:
+                made = self.types.of(thing.call.callee, thing.frame)
+                return any(isinstance(one, External) and one.name.endswith("run_coroutine_threadsafe") for one in made)
+        return True
+
+    def given(self, func: Func, call: Call) -> Iterator[Ref]:
+        """The methods that the call hands to a thread as they are: `Timer(5, loop.stop)`, `submit(queue.put_nowait, item)`."""
+        if not isinstance(call.callee, Ref) or call.callee.path[-1:] == ("add_done_callback",):
+            return  # what completes a future may be the loop
+        for value in self.threads.handed_over(func, call):
+            if isinstance(value, Ref) and value.path:
+                yield value
+
+    def made_in(self, thing: Object, spawn: Spawn) -> bool:
+        """Whether the thread itself makes the object."""
+        if thing.frame is None:
+            return False
+        number = next((n for n, one in enumerate(self.contexts.spawns) if one is spawn), -1)
+        return any(roots >> (number + 1) & 1 for _, roots in self.reached(thing.frame))
+
+    def background(self) -> Iterator[BackgroundLoop]:
+        """The loops that threads run: `Thread(target=loop.run_forever)`, or `loop.run_forever()` in a function that only threads run."""
+        for func in self.links.ordered():
+            for call in self.links.calls[func.id].values():
+                for value in self.threads.handed_over(func, call):
+                    if isinstance(value, Ref) and value.path[-1:] != () and value.path[-1] in RUNNING:
+                        yield from self._loops(value.receiver, func, func, call)
+                callee = call.callee
+                if (
+                    isinstance(callee, Ref)
+                    and callee.path[-1:] == ("run_forever",)
+                    and (ways := self.reached(func))
+                    and all(not roots & MAIN for _, roots in ways)
+                ):
+                    yield from self._loops(callee.receiver, func, func, call)
+
+    def _loops(self, value: Ref, func: Func, runner: Func, run: Call) -> Iterator[BackgroundLoop]:
+        for thing in self.types.of(value, func):
+            if (
+                isinstance(thing, Object)
+                and thing.type in LOOP_TYPES
+                and thing.frame is not None
+                and thing.call is not None
+                and any(
+                    isinstance(one, External) and one.name.endswith("new_event_loop")
+                    for one in self.types.of(thing.call.callee, thing.frame)
+                )
+            ):
+                yield BackgroundLoop(thing.frame, thing.call, runner, run)
