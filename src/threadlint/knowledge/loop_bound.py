@@ -29,10 +29,18 @@ NEEDS_RUNNING_LOOP = frozenset({"asyncio.create_task", "asyncio.get_running_loop
 OWN_LOOP = frozenset(
     {
         "asyncio.run", "asyncio.new_event_loop", "asyncio.set_event_loop", "asyncio.Runner", "anyio.run", "trio.run", "uvloop.run", "uvloop.new_event_loop",
+        "tornado.ioloop.IOLoop", "tornado.ioloop.IOLoop.start", "tornado.ioloop.IOLoop.run_sync", "uvicorn.run", "uvicorn.Server", "uvicorn.Server.run",
+        "uvicorn.Server.__init__", "aiohttp.web.run_app", "nest_asyncio.apply",
         *(f"{loop}.{method}" for loop in LOOP_TYPES for method in ("run_until_complete", "run_forever")),
     }
 )  # fmt: skip
 """Calls by which a thread makes a loop its own."""
+
+ASKING = frozenset({"get_ident", "current_thread", "get_native_id", "is_running", "_get_running_loop"})
+"""Functions and methods by which code asks in which thread, or under which loop, it runs."""
+
+TRIED = frozenset({"get_running_loop", "current_task", "get_event_loop"})
+"""The same, where a `try` is around them."""
 
 RUNNING = frozenset({"run_forever", "run_until_complete"})
 

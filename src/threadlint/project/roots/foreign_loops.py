@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from threadlint.facts.model import Call, Ref
-from threadlint.knowledge.loop_bound import OWN_LOOP, RUNNING
+from threadlint.facts.model import Call, Ref, Try
+from threadlint.knowledge.loop_bound import ASKING, OWN_LOOP, RUNNING, TRIED
 from threadlint.knowledge.stdlib import LOOP_TYPES
 from threadlint.project.locks.locks import Step
 from threadlint.project.names.linker import Links
+from threadlint.project.names.test_files import in_tests
 from threadlint.project.names.things import External, Func, Object
 from threadlint.project.names.types import Types
 from threadlint.project.roots.contexts import MAIN, Context, Contexts
@@ -40,22 +41,55 @@ class ForeignLoops:
     steps: Callable[[Func], list[Step]]
     _by_func: dict[str, list[tuple[Context, int]]] = field(default_factory=dict)
     _owners: dict[str, bool] = field(default_factory=dict)
+    _asking: dict[str, bool] = field(default_factory=dict)
     _handed: set[str] = field(default_factory=set)
+    _loops_of: int | None = None
 
     def thread(self, func: Func) -> tuple[Context, Spawn] | None:
         """A way in which a thread without a loop of its own comes to the function; None where there is none."""
         if func.facts.is_async:
             return None
         for context, roots in self.reached(func):
-            if not roots & ~MAIN:
+            if not roots & ~MAIN & ~self._with_loop():
                 continue
             chain = self.contexts.chain(context, threads=True)
             spawn = chain[-1][1].spawn
-            if spawn is None or self._on_loop(spawn):
+            if spawn is None or self._on_loop(spawn) or self._bit(spawn) & self._with_loop():
                 continue
-            if not any(one.func.facts.is_async or self.runs_loop(one.func) for one, _ in chain):
+            if in_tests(spawn.func) and not in_tests(func):
+                continue  # unsound: what tests start on threads says little about how the program itself is used
+            if not any(one.func.facts.is_async or self.asks(one.func) for one, _ in chain):
                 return context, spawn
         return None
+
+    def _bit(self, spawn: Spawn) -> int:
+        return next((2 << number for number, one in enumerate(self.contexts.spawns) if one is spawn), 0)
+
+    def _with_loop(self) -> int:
+        """The bits of the roots whose threads make or run a loop somewhere, and so may well be its own."""
+        if self._loops_of is None:
+            self._loops_of = 0
+            for context, roots in self.contexts.reached.items():
+                if self.runs_loop(context.func):
+                    self._loops_of |= roots & ~MAIN
+        return self._loops_of
+
+    def asks(self, func: Func) -> bool:
+        """Whether the function asks in which thread, or under which loop, it runs."""
+        known = self._asking.get(func.id)
+        if known is None:
+            names = {_last(call) for call in self.links.calls[func.id].values()}
+            known = bool(names & ASKING) or (
+                bool(names & TRIED)
+                and any(
+                    isinstance(step.node, Call)
+                    and _last(step.node) in TRIED
+                    and any(isinstance(node, Try) and part == "body" for node, part in step.context)
+                    for step in self.steps(func)
+                )
+            )
+            self._asking[func.id] = known
+        return known
 
     def reached(self, func: Func) -> list[tuple[Context, int]]:
         """In which ways the function is reached, and by which roots."""
@@ -121,8 +155,7 @@ class ForeignLoops:
         """Whether the thread itself makes the object."""
         if thing.frame is None:
             return False
-        number = next((n for n, one in enumerate(self.contexts.spawns) if one is spawn), -1)
-        return any(roots >> (number + 1) & 1 for _, roots in self.reached(thing.frame))
+        return any(roots & self._bit(spawn) for _, roots in self.reached(thing.frame))
 
     def background(self) -> Iterator[BackgroundLoop]:
         """The loops that threads run: `Thread(target=loop.run_forever)`, or `loop.run_forever()` in a function that only threads run."""
@@ -153,3 +186,8 @@ class ForeignLoops:
                 )
             ):
                 yield BackgroundLoop(thing.frame, thing.call, runner, run)
+
+
+def _last(call: Call) -> str:
+    callee = call.callee
+    return "" if not isinstance(callee, Ref) else callee.path[-1] if callee.path else callee.name.rpartition(".")[2]

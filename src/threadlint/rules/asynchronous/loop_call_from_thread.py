@@ -100,9 +100,6 @@ def loop_call_from_thread(project: Project) -> Iterator[Problem]:
 
 
 _RUNNING = frozenset(name.rpartition(".")[2] for name in NEEDS_RUNNING_LOOP)
-_ASKS = frozenset(
-    {"get_running_loop", "_get_running_loop", "get_ident", "current_thread", "get_native_id", "is_running"}
-)
 
 
 def _last(call: Call) -> str:
@@ -178,9 +175,9 @@ def _tried(project: Project, func: Func, call: Call) -> bool:
 
 def _asks(project: Project, func: Func, call: Call) -> bool:
     """Whether the function asks where it runs, or chooses between this call and the thread-safe one."""
-    names = {_last(one) for one in project.links.calls[func.id].values()}
-    if names & _ASKS:
+    if project.foreign_loops.asks(func):
         return True
+    names = {_last(one) for one in project.links.calls[func.id].values()}
     step = next((step for step in project.steps(func) if step.node is call), None)
     chooses = step is not None and any(isinstance(node, (If, Try)) for node, _ in step.context)
     return chooses and bool(names & {"call_soon_threadsafe", "run_coroutine_threadsafe"})

@@ -104,8 +104,9 @@ def _check(project: Project, func: Func, call: Call, context: Context, spawn: Sp
     if not things or not all(isinstance(thing, External) and _is_bound(thing.name) for thing in things):
         return None
     made = [thing for thing in project.types.of(callee.receiver, func) if isinstance(thing, Object)]
-    if any(project.foreign_loops.made_in(thing, spawn) for thing in made):
-        return None
+    token = project.ownership.of(callee.receiver, func, dict(context.binding))
+    if token is None or not token.shared or any(project.foreign_loops.made_in(thing, spawn) for thing in made):
+        return None  # the thread's own
     kind = next(thing.name for thing in things if isinstance(thing, External)).rpartition(".")[0]
     where = next((thing for thing in made if thing.frame is not None and thing.call is not None), None)
     related = [Related(project.site(spawn.func, spawn.span), spawn.story)]
