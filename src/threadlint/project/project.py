@@ -20,7 +20,6 @@ from threadlint.project.bodies.lifetimes import Lifetimes
 from threadlint.project.bodies.registries import Registries
 from threadlint.project.bodies.snapshots import Snapshots
 from threadlint.project.bodies.thread_locals import ThreadLocals
-from threadlint.project.bodies.time_left import TimeLeft
 from threadlint.project.bodies.uses import Uses
 from threadlint.project.deadlocks.lock_graph import LockGraph, lock_graph
 from threadlint.project.deadlocks.lock_order import LockOrder
@@ -231,11 +230,6 @@ class Project:
     def uses(self) -> Uses:
         """What functions do to variables and containers."""
         return Uses(self.types, self.steps)
-
-    @cached_property
-    def time_left(self) -> TimeLeft:
-        """Where the time until a deadline is computed and goes."""
-        return TimeLeft(self.types, self.steps)
 
     @cached_property
     def laziness(self) -> Laziness:

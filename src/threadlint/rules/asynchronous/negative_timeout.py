@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from threadlint.facts.model import Call, Try, Value
+from threadlint.facts.model import Call, Try
 from threadlint.findings import Problem, Related, Severity
 from threadlint.knowledge.clocks import NEGATIVE_RAISES
 from threadlint.project.bodies.paths import catches
-from threadlint.project.bodies.time_left import Remainder
+from threadlint.project.bodies.time_left import Remainder, TimeLeft
 from threadlint.project.locks.locks import Step
 from threadlint.project.names.things import External, Func
 from threadlint.project.project import Project
@@ -72,19 +72,16 @@ def negative_timeout(project: Project) -> Iterator[Problem]:
     - `Event.wait`, `Condition.wait`, `Semaphore.acquire`, `join` and `asyncio.sleep` take a negative number for "do not wait", and are not reported.
     - That `time.time()` may be set back while a program waits is reported by [TL712](TL712.md).
     """
+    time_left = TimeLeft(project.types, project.steps)
     for func in project.functions:
         for call in project.links.calls[func.id].values():
             for thing in project.types.of(call.callee, func):
                 found = NEGATIVE_RAISES.get(thing.name) if isinstance(thing, External) else None
-                left = _left(project, func, call.argument(*found)) if found is not None else None
+                left = time_left.of(call.argument(*found), func) if found is not None else None
                 if left is not None and not _caught(project, func, call):
                     assert isinstance(thing, External)
                     yield _problem(project, func, call, thing.name, left)
                     break
-
-
-def _left(project: Project, func: Func, value: Value | None) -> Remainder | None:
-    return project.time_left.of(value, func)
 
 
 def _caught(project: Project, func: Func, call: Call) -> bool:
