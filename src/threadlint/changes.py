@@ -48,3 +48,29 @@ class Change(Enum):
     ASK_RESULT = "ask-result", "keep the future, and ask for its result"
     # the call that makes the thread, or its `run()`
     START = "start", "start it"
+    # the call that gets the item, and the call of `task_done()`
+    FINALLY = "finally", "call `task_done()` in a `finally`"
+    # the first and the last place to hold it; the text is the lock
+    HOLD = "hold", "hold the lock that guards this elsewhere"
+    # the test, and the lock after `with`; the text is what is tested
+    RECHECK = "recheck", "test again once the lock is held"
+    # the test; the text is the kind of container
+    ONE_STEP = "one-step", "do it in one step"
+    # the call of `get()`
+    GET_NOWAIT = "get-nowait", "try `get_nowait()`, which raises `Empty`"
+    # the statement, or what it consists of, and that behind which it goes
+    MOVE_AFTER = "move-after", "do it later"
+    # what the statement consists of
+    MOVE_OUT = "move-out", "do it after the lock is released"
+    # the `yield`
+    YIELD_OUTSIDE = "yield-outside", "copy with the lock held, and yield afterwards"
+    # the call of `acquire()`
+    RAISE = "raise", "raise an error where the lock was not obtained"
+    # the handler; the text is the name of what failed
+    LOG = "log", "log the exception"
+    # the constructor
+    SUPER_INIT = "super-init", "call the constructor of the base class"
+    # the call that makes the lock
+    REENTRANT = "reentrant", "make it a lock that its holder can acquire again"
+    # the two locks after `with`
+    SORT_LOCKS = "sort-locks", "acquire the two in the order of their `id()`"

@@ -6,6 +6,7 @@ A rule yields `Problem`s; the engine turns the ones that are selected and not su
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -92,11 +93,21 @@ class Fix:
     sites: tuple[Site, ...]
     safe: bool = False
     text: str = ""
+    otherwise: Fix | None = None
+    """what to try where the code is not of the shape that this change needs"""
 
     @property
     def path(self) -> str:
         """The file that is changed."""
         return self.sites[0].path
+
+    @property
+    def alternatives(self) -> Iterator[Fix]:
+        """This fix, and those to try after it."""
+        one: Fix | None = self
+        while one is not None:
+            yield one
+            one = one.otherwise
 
 
 @dataclass(frozen=True, slots=True)

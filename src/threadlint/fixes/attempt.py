@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from threadlint.facts.outline import NEWLINE
@@ -14,37 +15,43 @@ from threadlint.fixes.tree import Edits, Refused, Tree
 
 @dataclass(frozen=True)
 class Attempt:
-    """A changed text, the findings whose fixes it has, and those whose fixes cannot be made, with the reason."""
+    """A changed text, and the findings whose fixes it has, each with the fix that was made."""
 
     text: str
     made: tuple[Finding, ...]
-    refused: tuple[tuple[Finding, str], ...]
 
 
-def attempt(source: Source, findings: Iterable[Finding], limit: int) -> Attempt:
-    """Make the fixes of up to `limit` of the findings, which all change this file, those that stand first first."""
-    return run_deep(_attempt, source, tuple(findings), limit)
+def attempt(source: Source, wanted: Iterable[Sequence[Finding]], limit: int) -> Attempt:
+    """Make up to `limit` fixes, all of this file, those that stand first first; of each of `wanted`, the first that can be made."""
+    return run_deep(_attempt, source, tuple(wanted), limit)
 
 
-def _attempt(source: Source, findings: tuple[Finding, ...], limit: int) -> Attempt:
+def _attempt(source: Source, wanted: tuple[Sequence[Finding], ...], limit: int) -> Attempt:
     tree = Tree(source)
     if tree.module.code != source.text:  # such as one whose lines end with carriage returns
-        return Attempt(source.text, (), tuple((one, "LibCST does not write this file as it is") for one in findings))
+        return Attempt(source.text, ())
     together: Edits = {}
     made: list[Finding] = []
-    refused: list[tuple[Finding, str]] = []
-    for finding in findings:
-        if finding.fix is None or len(made) == limit:
-            continue
-        try:
-            edits = _edits(tree, finding.fix)
-        except Refused as reason:
-            refused.append((finding, str(reason)))
-            continue
-        if not tree.clash(edits, together):
-            together |= edits
-            made.append(finding)
-    return Attempt(tree.text(together) if made else source.text, tuple(made), tuple(refused))
+    for alternatives in wanted:
+        found = _first(tree, alternatives)
+        if found is not None and len(made) < limit and not tree.clash(found[1], together):
+            together |= found[1]
+            made.append(found[0])
+    return Attempt(tree.text(together) if made else source.text, tuple(made))
+
+
+def _first(tree: Tree, alternatives: Iterable[Finding]) -> tuple[Finding, Edits] | None:
+    for finding in alternatives:
+        if finding.fix is not None:
+            with suppress(Refused):
+                return finding, _edits(tree, finding.fix)
+    return None
+
+
+def alternatives(finding: Finding) -> Iterator[Finding]:
+    """The finding with each of the fixes that can be tried for it."""
+    for fix in finding.fix.alternatives if finding.fix else ():
+        yield replace(finding, fix=fix)
 
 
 def _edits(tree: Tree, fix: Fix) -> Edits:
@@ -70,8 +77,7 @@ def _with_edits(report: Report) -> Iterator[Finding]:
         if path not in trees:
             trees[path] = _tree(source)
         tree = trees[path]
-        edits = run_deep(_described, source, tree, finding.fix) if tree is not None else ()
-        yield replace(finding, fix=finding.fix if edits else None, edits=edits)
+        yield run_deep(_described, source, tree, finding) if tree is not None else replace(finding, fix=None)
 
 
 def _tree(source: Source) -> Tree | None:
@@ -82,12 +88,14 @@ def _tree(source: Source) -> Tree | None:
     return tree if tree.module.code == source.text else None
 
 
-def _described(source: Source, tree: Tree, fix: Fix) -> tuple[Edit, ...]:
-    try:
-        text = tree.text(_edits(tree, fix))
-    except Refused:
-        return ()
-    return (difference(source.name, source.text, text),) if reads(source.text, text) and text != source.text else ()
+def _described(source: Source, tree: Tree, finding: Finding) -> Finding:
+    """The finding with the first of its fixes that can be made, and what that changes."""
+    for one in alternatives(finding):
+        found = _first(tree, [one])
+        text = tree.text(found[1]) if found is not None else source.text
+        if text != source.text and reads(source.text, text):
+            return replace(one, edits=(difference(source.name, source.text, text),))
+    return replace(finding, fix=None)
 
 
 def difference(path: str, before: str, after: str) -> Edit:

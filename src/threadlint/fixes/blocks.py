@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 from typing import TypeAlias
 
 import libcst as cst
 
-from threadlint.fixes.tree import Edits, Refused, Tree
+from threadlint.fixes.tree import Edits, Refused, Tree, children
 
 Statement: TypeAlias = cst.SimpleStatementLine | cst.BaseCompoundStatement
 Block: TypeAlias = cst.Module | cst.IndentedBlock | cst.SimpleStatementSuite
@@ -138,6 +138,11 @@ def indented(
     )
 
 
+def trailing(statement: Statement) -> cst.TrailingWhitespace:
+    """What follows the statement on its line."""
+    return statement.trailing_whitespace if isinstance(statement, cst.SimpleStatementLine) else cst.TrailingWhitespace()
+
+
 def remarks(*parts: Sequence[cst.EmptyLine] | cst.TrailingWhitespace) -> list[cst.EmptyLine]:
     """The comments among lines and at the ends of lines, each on a line of its own."""
     found: list[cst.EmptyLine] = []
@@ -162,3 +167,38 @@ def statement(tree: Tree, text: str) -> Statement:
     made = cst.parse_statement(text, config=tree.module.config_for_parsing)
     assert not isinstance(made, cst.BaseSmallStatement)
     return made
+
+
+def places(tree: Tree, node: cst.CSTNode) -> Iterator[tuple[Stretch, int]]:
+    """The blocks around a node within its function, the innermost first, each with the number of the statement that the node is in."""
+    for one in (node, *tree.around(node)):
+        if isinstance(one, (cst.FunctionDef, cst.Lambda, cst.ClassDef)) and one is not node:
+            return
+        if isinstance(one, (cst.BaseSmallStatement, cst.BaseCompoundStatement)) and not isinstance(
+            tree.parent(one),
+            (cst.If, cst.Else),  # `elif`
+        ):
+            stretch = block_of(tree, one)
+            yield stretch, stretch.index(one)
+
+
+def together(tree: Tree, nodes: Sequence[cst.CSTNode]) -> tuple[Stretch, int, int]:
+    """The innermost block that holds all the nodes, and where in it their statements begin and end."""
+    chains = [{id(stretch.block): (stretch, number) for stretch, number in places(tree, node)} for node in nodes]
+    for block, (stretch, _) in chains[0].items():
+        if all(block in chain for chain in chains):
+            numbers = [chain[block][1] for chain in chains]
+            return stretch, min(numbers), max(numbers) + 1
+    raise Refused("the places stand in no common block")
+
+
+def suspends(node: cst.CSTNode) -> bool:
+    """Whether a function stops at the node and goes on later, by `await` or `yield`."""
+    waiting = [node]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, (cst.Await, cst.Yield)) or getattr(one, "asynchronous", None) is not None:
+            return True
+        if not isinstance(one, (cst.FunctionDef, cst.Lambda, cst.ClassDef)):
+            waiting.extend(children(one))
+    return False

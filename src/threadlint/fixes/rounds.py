@@ -12,7 +12,7 @@ from pathlib import Path
 from threadlint.facts.outline import NEWLINE
 from threadlint.facts.source import SourceError, decode
 from threadlint.findings import Finding, Report
-from threadlint.fixes.attempt import attempt, reads
+from threadlint.fixes.attempt import alternatives, attempt, reads
 from threadlint.fixes.files import encoded
 from threadlint.fixes.outcome import Fixed, Refusal
 
@@ -76,14 +76,15 @@ def _result(report: Report, state: _State, *, settled: bool) -> Fixed:
 
 def _batches(report: Report, state: _State, *, unsafe: bool) -> Iterator[tuple[str, _Batch]]:
     """For each file, the fixes to try next."""
-    wanted: dict[str, list[Finding]] = {}
+    wanted: dict[str, list[list[Finding]]] = {}
     for finding in report.findings:
-        if (
-            finding.fix is not None
-            and (unsafe or finding.fix.safe)
-            and _identity(finding, report) not in state.hopeless
-        ):
-            wanted.setdefault(finding.fix.path, []).append(finding)
+        possible = [
+            one
+            for one in alternatives(finding)
+            if one.fix is not None and (unsafe or one.fix.safe) and _identity(one, report) not in state.hopeless
+        ]
+        if finding.fix is not None and possible:
+            wanted.setdefault(finding.fix.path, []).append(possible)
     for path, findings in wanted.items():
         try:
             if path not in state.contents:

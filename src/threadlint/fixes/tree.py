@@ -60,6 +60,12 @@ class Tree:
         found: cst.BaseExpression = self.at(site, kind)
         return found
 
+    def expression_or_statement_at(self, site: Site) -> cst.CSTNode:
+        """The expression or the statement that stands at the site, the outermost of them."""
+        kinds: tuple[type[Any], ...] = (cst.BaseExpression, cst.BaseSmallStatement, cst.BaseCompoundStatement)
+        found: cst.CSTNode = self.at(site, *kinds)
+        return found
+
     def _is_at(self, node: cst.CSTNode, span: Span) -> bool:
         try:
             return self._positions.of(node) == span

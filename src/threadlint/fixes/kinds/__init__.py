@@ -7,7 +7,20 @@ from functools import cache
 
 from threadlint.changes import Change
 from threadlint.findings import Fix
-from threadlint.fixes.kinds import arguments, expressions, futures, handover, with_items, with_lock
+from threadlint.fixes.kinds import (
+    arguments,
+    draining,
+    expressions,
+    finishing,
+    futures,
+    handover,
+    holding,
+    inserting,
+    moving,
+    one_step,
+    with_items,
+    with_lock,
+)
 from threadlint.fixes.tree import Edits, Tree
 
 Kind = Callable[[Tree, Fix], Edits]
@@ -16,5 +29,18 @@ Kind = Callable[[Tree, Fix], Edits]
 @cache
 def kinds() -> Mapping[Change, Kind]:
     """How each kind of change is made."""
-    files = (arguments, expressions, futures, handover, with_items, with_lock)
+    files = (
+        arguments,
+        draining,
+        expressions,
+        finishing,
+        futures,
+        handover,
+        holding,
+        inserting,
+        moving,
+        one_step,
+        with_items,
+        with_lock,
+    )
     return {change: make for file in files for change, make in file.kinds().items()}

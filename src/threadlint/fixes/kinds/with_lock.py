@@ -9,12 +9,10 @@ import libcst as cst
 
 from threadlint.changes import Change
 from threadlint.findings import Fix
-from threadlint.fixes.blocks import Piece, Statement, Stretch, block_of, indented, opened, pieces, remarks
+from threadlint.fixes.blocks import Piece, Statement, Stretch, block_of, indented, opened, pieces, remarks, trailing
 from threadlint.fixes.calls import calls, is_call, receiver_of
+from threadlint.fixes.leaving import without_call
 from threadlint.fixes.tree import Edits, Refused, Tree, same
-
-_SIMPLE = (cst.Name, cst.BaseNumber, cst.BaseString)
-_FUNCTIONS = (cst.FunctionDef, cst.Lambda, cst.ClassDef)
 
 
 def kinds() -> Mapping[Change, Callable[[Tree, Fix], Edits]]:
@@ -68,7 +66,7 @@ def _straight(held: _Held, end: int) -> Edits:
     """`acquire(); ...; release()`."""
     release = held.stretch.pieces[end].statement
     body = _region(held, held.stretch.pieces[held.first + 1 : end])
-    footer = remarks(release.leading_lines, _trailing(release))
+    footer = remarks(release.leading_lines, trailing(release))
     return held.stretch.replace(held.first, end + 1, [_with(held, body, footer)])
 
 
@@ -113,7 +111,7 @@ def _with(held: _Held, body: list[Statement], footer: list[cst.EmptyLine]) -> cs
         body = [body[0].with_changes(leading_lines=lines), *body[1:]]
     return cst.With(
         items=[cst.WithItem(held.lock)],
-        body=indented(held.stretch, body, header=_trailing(acquire), footer=footer),
+        body=indented(held.stretch, body, header=trailing(acquire), footer=footer),
         leading_lines=acquire.leading_lines,
         asynchronous=cst.Asynchronous() if held.is_async else None,
     )
@@ -127,42 +125,10 @@ def _region(held: _Held, region: tuple[Piece, ...]) -> list[Statement]:
             if is_call(node, held.lock, "acquire"):
                 raise Refused("the lock is acquired again before it is released")
             if is_call(node, held.lock, "release"):
-                edits |= _early(held, node, piece)
+                edits |= without_call(held.tree, node, piece)
             if _rebinds(node, held.lock):
                 raise Refused("the name of the lock is bound anew before it is released")
     return [held.tree.replaced(piece.statement, edits) for piece in region]
-
-
-def _early(held: _Held, call: cst.CSTNode, piece: Piece) -> Edits:
-    """Remove a release that a jump out of the region follows, so that leaving the `with` comes to the same."""
-    statement = held.tree.parent(call)
-    stretch = block_of(held.tree, statement)
-    number = stretch.index(statement)
-    if statement is piece.node or number + 1 == len(stretch.pieces):
-        raise Refused("the lock is released on the way and the function goes on")
-    following = stretch.pieces[number + 1]
-    jump = following.small
-    between = []
-    for outer in held.tree.around(statement):
-        between.append(outer)
-        if outer is piece.node:
-            break
-    if any(isinstance(outer, _FUNCTIONS) for outer in between):
-        raise Refused("the lock is released by a function inside")
-    if any(isinstance(outer, cst.Try) and outer.finalbody is not None for outer in between):
-        raise Refused("a `finally` runs after the lock is released")
-    if isinstance(jump, (cst.Break, cst.Continue)):
-        if any(isinstance(outer, (cst.For, cst.While)) for outer in between):
-            raise Refused("the function goes on after the lock is released")
-    elif isinstance(jump, cst.Raise):
-        tries = [outer for outer in between if isinstance(outer, (cst.Try, cst.TryStar)) and outer.handlers]
-        if any(not isinstance(outer, cst.Try) or outer.body in between for outer in tries):
-            raise Refused("the error is handled after the lock is released")
-    elif not isinstance(jump, cst.Return) or not (jump.value is None or isinstance(jump.value, _SIMPLE)):
-        raise Refused("the lock is released on the way and the function goes on")
-    release = stretch.pieces[number].statement
-    moved = opened(following.statement, remarks(release.leading_lines, _trailing(release)), blank=())
-    return stretch.replace(number, number + 2, [moved])
 
 
 def _rebinds(node: cst.CSTNode, lock: cst.BaseExpression) -> bool:
@@ -201,7 +167,7 @@ def _without_release(held: _Held, node: cst.Try) -> tuple[list[Statement], list[
         raise Refused("there is no `finally`")
     final = pieces(node.finalbody.body)
     release = final.pieces[-1].statement
-    said = remarks(release.leading_lines, _trailing(release))
+    said = remarks(release.leading_lines, trailing(release))
     if len(final.pieces) > 1:
         kept = indented(final, [piece.statement for piece in final.pieces[:-1]], header=_header(node.finalbody.body))
         return [node.with_changes(finalbody=node.finalbody.with_changes(body=kept))], said
@@ -218,7 +184,7 @@ def _plain(held: _Held, node: cst.Try, body: list[Statement]) -> tuple[list[Stat
     if node.finalbody is None:
         raise Refused("there is no `finally`")
     release = pieces(node.finalbody.body).pieces[-1].statement
-    lines = remarks(_final_lines(node), release.leading_lines, _trailing(release))
+    lines = remarks(_final_lines(node), release.leading_lines, trailing(release))
     return body, [*_footer(node.body), *lines]
 
 
@@ -240,12 +206,6 @@ def _final_lines(node: cst.Try) -> list[cst.EmptyLine]:
     if node.finalbody is None:
         return []
     return [*node.finalbody.leading_lines, *remarks(_header(node.finalbody.body))]
-
-
-def _trailing(statement: Statement) -> cst.TrailingWhitespace:
-    if isinstance(statement, cst.SimpleStatementLine):
-        return statement.trailing_whitespace
-    return cst.TrailingWhitespace()
 
 
 def _block(node: cst.Try) -> cst.IndentedBlock:

@@ -23,7 +23,7 @@ from threadlint.facts.model import (
     Value,
     With,
 )
-from threadlint.project.locks.locks import Lock, Locks
+from threadlint.project.locks.locks import Held, Lock, Locks
 from threadlint.project.names.things import External, Func, Object
 from threadlint.project.names.values import refs
 
@@ -94,6 +94,15 @@ def new_lock(locks: Locks, value: Value | None, func: Func) -> Call | None:
             named = locks.types.of(call.callee, func)
             return call if named and all(isinstance(one, External) for one in named) else None
     return None
+
+
+def new_locks(locks: Locks, held: Held) -> list[tuple[Func, Call]]:
+    """The calls that make the plain `Lock` that is held, with the functions that they stand in."""
+    return [
+        (thing.frame, thing.call)
+        for thing in locks.types.of(held.value, held.func)
+        if isinstance(thing, Object) and thing.type == "threading.Lock" and thing.frame and thing.call
+    ]
 
 
 def called(value: Value | None, func: Func, locks: Locks) -> LockCall | None:

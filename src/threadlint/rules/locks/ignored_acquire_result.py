@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from threadlint.changes import Change
 from threadlint.facts.model import Access, Call, Root
-from threadlint.findings import Problem, Related, Severity
+from threadlint.findings import Fix, Problem, Related, Severity
 from threadlint.project.locks.lock_calls import LockCall, lock_calls, only_tries
 from threadlint.project.names.things import Func
 from threadlint.project.project import Project
@@ -68,6 +69,10 @@ def ignored_acquire_result(project: Project) -> Iterator[Problem]:
         thread.start()
     ```
 
+    ## Fix
+
+    Unsafe, since there may be something better to do: an error is raised where the lock was not obtained.
+
     ## Known limits
 
     - A try that is followed by `release()` at once only makes sure that the lock is free, and is left alone.
@@ -101,10 +106,12 @@ def _problem(project: Project, func: Func, one: LockCall, calls: list[LockCall])
                 f"`{one.lock.text}` is released here even when it was not obtained",
             )
         )
+    site = project.site(func, one.call.span)
     yield Problem(
-        project.site(func, one.call.span),
+        site,
         f"the result of `{one.lock.text}.acquire()` is ignored; the code below also runs when another thread holds the lock",
         tuple(related),
+        fix=Fix(Change.RAISE, (site,)),
     )
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from threadlint.changes import Change
 from threadlint.facts.model import Call, Many, With
-from threadlint.findings import Oracle, Problem, Related, Severity
+from threadlint.findings import Fix, Oracle, Problem, Related, Severity
 from threadlint.project.locks.acquires import Acquire
+from threadlint.project.locks.lock_calls import new_locks
 from threadlint.project.locks.locks import Held, Step
 from threadlint.project.names.things import Func
 from threadlint.project.project import Project
@@ -69,6 +71,11 @@ def non_reentrant_reacquire(project: Project) -> Iterator[Problem]:
 
     print(Cache().get("a"))
     ```
+
+    ## Fix
+
+    Unsafe, since the code that acquires it again then runs in the middle of what the lock protects: `Lock()` becomes `RLock()`. Often better is a second function that
+    expects the lock to be held.
 
     ## Known limits
 
@@ -139,7 +146,7 @@ def _problem(project: Project, func: Func, held: Held, acquire: Acquire) -> Prob
     outcome = "raises `RuntimeError`" if held.lock.kind.checked else "blocks for ever"
     if not acquire.chain:
         message = f"`{held.lock.text}` is a plain Lock that this thread already holds (acquired at line {held.span[0]}); acquiring it again {outcome}"
-        return Problem(inner, message, tuple(related), partners=(inner, outer))
+        return Problem(inner, message, tuple(related), partners=(inner, outer), fix=_fix(project, held))
     site = project.site(func, acquire.chain[0][1])
     message = (
         f"this call acquires `{acquire.lock.text}` again, a plain Lock that this thread already holds (acquired at line {held.span[0]});"
@@ -147,4 +154,13 @@ def _problem(project: Project, func: Func, held: Held, acquire: Acquire) -> Prob
     )
     related.append(Related(inner, f"`{acquire.lock.text}` is acquired again here, in `{acquire.func.name}`"))
     why = (related[0], *calls(project, acquire.chain, acquire.func), related[1])
-    return Problem(site, message, tuple(related), partners=(inner, outer), why=why)
+    return Problem(site, message, tuple(related), partners=(inner, outer), why=why, fix=_fix(project, held))
+
+
+def _fix(project: Project, held: Held) -> Fix | None:
+    """Make the lock an `RLock`, where it is known where it is made."""
+    made = new_locks(project.locks, held)
+    if len(made) != 1:
+        return None
+    func, call = made[0]
+    return Fix(Change.REENTRANT, (project.site(func, call.span),))

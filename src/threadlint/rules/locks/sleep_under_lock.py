@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from threadlint.changes import Change
 from threadlint.facts.model import Call, Const
-from threadlint.findings import Problem, Related, Severity
+from threadlint.findings import Fix, Problem, Related, Severity
 from threadlint.project.locks.locks import Held
 from threadlint.project.names.things import External, Func
 from threadlint.project.project import Project
@@ -73,6 +74,10 @@ def sleep_under_lock(project: Project) -> Iterator[Problem]:
     print(size())
     ```
 
+    ## Fix
+
+    Unsafe, since the lock is free then: a call that ends a `with` block is moved behind it.
+
     ## Known limits
 
     - Only `time.sleep()` in the function that holds the lock. Other calls that can take long, such as requests over the network, are often what the lock is for.
@@ -87,10 +92,12 @@ def sleep_under_lock(project: Project) -> Iterator[Problem]:
     for func, call, held in sleeps:
         others = [place for place in sections if place[0] == held.lock.key and place not in sleeping]
         if others:
+            site = project.site(func, call.span)
             yield Problem(
-                project.site(func, call.span),
+                site,
                 f"the thread sleeps with `{held.lock.text}` held; every other user of the lock waits as long",
                 (Related(project.site(held.func, held.span), f"`{held.lock.text}` is acquired here"),),
+                fix=Fix(Change.MOVE_OUT, (site,)),
             )
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from threadlint.changes import Change
 from threadlint.facts.model import Access, Compare, Kind, Node, Ref, Root, Value, With
-from threadlint.findings import Oracle, Problem, Related, Severity
+from threadlint.findings import Fix, Oracle, Problem, Related, Severity
 from threadlint.project.locks.acquires import Acquire
 from threadlint.project.locks.lock_calls import node_refs, parts, values
 from threadlint.project.locks.locks import Held, Step, text
@@ -84,6 +85,10 @@ def unordered_same_class_locks(project: Project) -> Iterator[Problem]:
     for thread in threads:
         thread.join()
     ```
+
+    ## Fix
+
+    Unsafe, since every place must use the same order: the two are sorted by `id()` before they are acquired. Only where one `with` takes both, or one inside the other.
 
     ## Known limits
 
@@ -215,4 +220,6 @@ def _problem(project: Project, func: Func, held: Held, acquire: Acquire) -> Prob
         " another thread that names them the other way round waits for this one, and this one for it"
     )
     inner = project.site(acquire.func, acquire.span)
-    return Problem(site, message, tuple(related), partners=(inner, project.site(func, held.span)))
+    sorts = Fix(Change.SORT_LOCKS, (related[0].site, site))
+    fix = None if acquire.chain else sorts
+    return Problem(site, message, tuple(related), partners=(inner, project.site(func, held.span)), fix=fix)

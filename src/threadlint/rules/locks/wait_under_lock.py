@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from threadlint.changes import Change
 from threadlint.facts.model import Access, Kind
-from threadlint.findings import Problem, Related, Severity
+from threadlint.findings import Fix, Problem, Related, Severity
 from threadlint.project.deadlocks.waits import Need, Wait
 from threadlint.project.locks.locks import Held
 from threadlint.project.names.things import Func
@@ -81,6 +82,10 @@ def wait_under_lock(project: Project) -> Iterator[Problem]:
     Poller().stop()
     ```
 
+    ## Fix
+
+    Unsafe, since the lock is free then: a wait that ends a `with` block is moved behind it.
+
     ## Known limits
 
     - Only waits without a timeout, and only where the other thread is seen to need the same lock: a wait that ends by itself is merely slow.
@@ -144,4 +149,6 @@ def _problem(project: Project, func: Func, held: Held, wait: Wait, need: Need) -
     span = wait.chain[0][1] if wait.chain else wait.span
     message = f"{wait.what} waits for another thread with `{name}` held, and `{need.func.name}` needs `{name}`; both stop for ever"
     partners = (project.site(held.func, held.span),)
-    return Problem(project.site(func, span), message, tuple(related), partners=partners, why=tuple(why))
+    site = project.site(func, span)
+    moves = Fix(Change.MOVE_OUT, (site,))
+    return Problem(site, message, tuple(related), partners=partners, why=tuple(why), fix=moves)

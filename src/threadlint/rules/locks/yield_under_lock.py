@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from threadlint.changes import Change
 from threadlint.facts.model import Ref, Suspend, Value
-from threadlint.findings import Problem, Related, Severity
+from threadlint.findings import Fix, Problem, Related, Severity
 from threadlint.project.locks.lock_calls import node_refs
 from threadlint.project.locks.locks import Held
 from threadlint.project.names.things import Func
@@ -79,6 +80,10 @@ def yield_under_lock(project: Project) -> Iterator[Problem]:
     first = next(table.rows())
     ```
 
+    ## Fix
+
+    Unsafe, since later changes are not seen then: what a loop at the end of the block goes through is copied with the lock held, and yielded afterwards.
+
     ## Known limits
 
     - Context managers made with `@contextmanager`, fixtures, and generators under any other decorator that is not known are left alone: there the `yield` is the
@@ -113,11 +118,13 @@ def _problem(project: Project, func: Func, node: Suspend, held: Held) -> Problem
         )
     else:
         message = f"the generator stops at `{node.kind}` with `{name}` held, for as long as its consumer likes"
+    site = project.site(func, node.span)
     return Problem(
-        project.site(func, node.span),
+        site,
         message,
         (Related(project.site(held.func, held.span), f"`{name}` is acquired here"),),
         severity=Severity.WARNING if held.lock.reentrant and func.facts.name != "__await__" else None,
+        fix=Fix(Change.YIELD_OUTSIDE, (site,)),
     )
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from threadlint.changes import Change
 from threadlint.facts.model import Compare, If, Jump, Logic, Loop, Ref, Root, Value
-from threadlint.findings import Problem, Related, Severity
+from threadlint.findings import Fix, Problem, Related, Severity
 from threadlint.knowledge.stdlib import QUEUES
 from threadlint.project.locks.locks import Step, text
 from threadlint.project.names.things import Func
@@ -74,6 +75,11 @@ def empty_then_get(project: Project) -> Iterator[Problem]:
         thread.join()
     ```
 
+    ## Fix
+
+    Safe for a queue between threads: `while not q.empty(): x = q.get()` and `if not q.empty(): x = q.get()` try `get_nowait()`, and stop at `Empty`. Unsafe for a queue between
+    processes, where items may still be on their way.
+
     ## Known limits
 
     - Reported only where several threads are seen to take items from the same queue, or the queue connects processes and is filled by one.
@@ -108,12 +114,13 @@ def _check(
         rival = project.consumers.rivals(origin, func)
         asked = Related(project.site(func, question.call.span), "asked here")
         name = text(use.receiver)
+        site = project.site(func, use.call.span)
         if rival is not None:
             spawn, other = rival
             yield (
                 use,
                 Problem(
-                    project.site(func, use.call.span),
+                    site,
                     f"another thread can take the last item after `{name}.{question.method}()` is asked; `get()` then waits for ever",
                     (
                         asked,
@@ -124,15 +131,17 @@ def _check(
                         ),
                         Related(project.site(spawn.func, spawn.span), spawn.story),
                     ),
+                    fix=Fix(Change.GET_NOWAIT, (site,), safe=QUEUES[project.queues.kinds[origin]] == "threads"),
                 ),
             )
         elif QUEUES[project.queues.kinds[origin]] == "processes" and _filled_elsewhere(project, uses):
             yield (
                 use,
                 Problem(
-                    project.site(func, use.call.span),
+                    site,
                     f"`{name}.{question.method}()` of a queue between processes can be wrong; items that are on their way are not seen",
                     (asked,),
+                    fix=Fix(Change.GET_NOWAIT, (site,)),
                 ),
             )
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from threadlint.changes import Change
 from threadlint.facts.model import Access, Call, Const, Ref, Value
-from threadlint.findings import Problem, Related, Severity
+from threadlint.findings import Fix, Problem, Related, Severity
 from threadlint.project.bodies.lifetimes import Life, receiver_of
 from threadlint.project.locks.locks import text
 from threadlint.project.names.things import External, Func
@@ -63,6 +64,10 @@ def join_before_drain(project: Project) -> Iterator[Problem]:
         process.join()
     ```
 
+    ## Fix
+
+    Unsafe, since reading may need to know that the process is done: `join()` is moved behind the statement that reads the queue.
+
     ## Known limits
 
     - The process, its `join()` and the `get()` must stand in one function, and the process must be seen to put into the queue.
@@ -94,13 +99,15 @@ def _process(project: Project, spawn: ProcessSpawn) -> Iterator[Problem]:
         if not here or len(here) != len(gets) or numbers[here[0].call.id] < at:
             continue
         name = text(here[0].receiver)
+        site, read = project.site(func, join.span), project.site(func, here[0].call.span)
         yield Problem(
-            project.site(func, join.span),
+            site,
             f"the process is joined before `{name}` is read; it cannot end while what it has put is still in the pipe",
             (
-                Related(project.site(func, here[0].call.span), f"`{name}` is read here"),
+                Related(read, f"`{name}` is read here"),
                 Related(project.site(spawn.target.func, _put(uses, spawn).call.span), "the process puts items here"),
             ),
+            fix=Fix(Change.MOVE_AFTER, (site, read)),
         )
         return
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from threadlint.changes import Change
 from threadlint.facts.model import (
     Call,
     Compare,
@@ -19,7 +20,7 @@ from threadlint.facts.model import (
     Value,
     With,
 )
-from threadlint.findings import Oracle, Problem, Related, Severity
+from threadlint.findings import Fix, Oracle, Problem, Related, Severity
 from threadlint.knowledge.quiet import QUIET
 from threadlint.knowledge.stdlib import JOINABLE_QUEUES, QUEUES
 from threadlint.project.bodies.paths import Outcome, Paths, catches_all, suppresses_all
@@ -87,6 +88,11 @@ def skipped_task_done(project: Project) -> Iterator[Problem]:
         jobs.put(number)
     jobs.join()
     ```
+
+    ## Fix
+
+    Safe, where `get()` and the last `task_done()` stand in one block: what is between them goes into a `try`, and `task_done()` into its `finally`; a `task_done()` right before a
+    `return`, `raise`, `break` or `continue` goes.
 
     ## Known limits
 
@@ -166,12 +172,19 @@ def _consumer(project: Project, func: Func, origin: Origin, uses: list[Use], joi
         if place != span
         else (joined,)
     )
+    got = [use.call.span for use in gets if use.call.span < place]
     yield Problem(
         site,
         f"`task_done()` is not reached when {reason}; `{name}.join()` then never returns",
         related,
         partners=(project.site(func, gets[0].call.span), joined.site),
+        fix=_fix(project, func, max(got), dones) if got else None,
     )
+
+
+def _fix(project: Project, func: Func, got: Span, dones: list[Use]) -> Fix:
+    last = max((use.call.span for use in dones if use.call.span >= got), default=dones[0].call.span)
+    return Fix(Change.FINALLY, (project.site(func, got), project.site(func, last)), safe=True)
 
 
 def _worst(project: Project, outcome: Outcome, uses: list[Use], joins: list[Use]) -> tuple[str, Span, bool] | None:

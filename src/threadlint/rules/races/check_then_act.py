@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from threadlint.findings import Confidence, Oracle, Problem, Related, Severity
+from threadlint.changes import Change
+from threadlint.facts.model import If
+from threadlint.findings import Confidence, Fix, Oracle, Problem, Related, Severity
+from threadlint.project.guard_names import hold
 from threadlint.project.locks.locks import text
 from threadlint.project.project import Project
 from threadlint.project.races.breakable_checks import Broken
@@ -66,6 +69,11 @@ def check_then_act(project: Project) -> Iterator[Problem]:
         thread.join()
     ```
 
+    ## Fix
+
+    Safe where one step does it all: `if k in d: del d[k]` becomes `d.pop(k, None)`, `if k not in d: d[k] = []` becomes `d.setdefault(k, [])`, `if xs: x = xs.pop()` is
+    tried, and its error caught. Unsafe otherwise, where most accesses hold a lock: test and action are put into a `with` block.
+
     ## Known limits
 
     - A cache of plain values (`if key not in cache: cache[key] = parse(key)`) is not reported: doing it twice is only slower.
@@ -92,4 +100,16 @@ def _problem(project: Project, broken: Broken) -> Problem:
         f"the test of `{text(check.condition.ref)}` and this action are not one step, {broken.why}; {broken.harm}",
         tuple(related),
         partners=(site, test),
+        fix=_fix(project, broken),
     )
+
+
+def _fix(project: Project, broken: Broken) -> Fix | None:
+    """One step that does both, or else the lock around both."""
+    check = broken.check
+    ref, func, branch = check.condition.ref, check.func, check.branch.span
+    held = hold(project, ref, func, branch, broken.span)
+    kind = project.uses.kind(ref, func)
+    if kind and isinstance(check.branch, If):
+        return Fix(Change.ONE_STEP, (project.site(func, branch),), safe=True, text=kind, otherwise=held)
+    return held

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from threadlint.changes import Change
 from threadlint.facts.model import If, Ref, Root
-from threadlint.findings import Oracle, Problem, Related, Severity
+from threadlint.findings import Fix, Oracle, Problem, Related, Severity
 from threadlint.project.bodies.checks import Check
 from threadlint.project.bodies.uses import Act
 from threadlint.project.locks.locks import Held, text
@@ -75,6 +76,10 @@ def double_checked_lock_no_recheck(project: Project) -> Iterator[Problem]:
     for thread in threads:
         thread.join()
     ```
+
+    ## Fix
+
+    Safe: below the `with`, the test stands a second time.
 
     ## Known limits
 
@@ -160,4 +165,10 @@ def _problem(project: Project, check: Check, taken: Held) -> Problem:
             Related(project.site(check.func, taken.span), f"`{lock}` is acquired here"),
         ),
         partners=(site, test),
+        fix=_fix(project, check, taken),
     )
+
+
+def _fix(project: Project, check: Check, taken: Held) -> Fix:
+    sites = (project.site(check.func, check.branch.span), project.site(check.func, taken.span))
+    return Fix(Change.RECHECK, sites, safe=True, text=text(check.condition.ref))

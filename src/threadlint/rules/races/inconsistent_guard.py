@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from threadlint.findings import Builds, Confidence, Oracle, Problem, Related, Severity
+from threadlint.changes import Change
+from threadlint.findings import Builds, Confidence, Fix, Oracle, Problem, Related, Severity
 from threadlint.project.bodies.uses import Act
+from threadlint.project.guard_names import hold
 from threadlint.project.project import Project
 from threadlint.project.races.guards import Guard, GuardedUse
 from threadlint.rules.rule import rule
@@ -82,6 +84,11 @@ def inconsistent_guard(project: Project) -> Iterator[Problem]:
     print(stats.total())
     ```
 
+    ## Fix
+
+    Safe for a loop over a list, dict or set: it goes through `list(xs)`, which copies in one step. Unsafe otherwise, since the lock may be held already, or come in
+    the wrong order: where the lock has a name, the statement is put into a `with` block.
+
     ## Known limits
 
     - Single steps without the lock (one read, one store, `d[k] = v`, `d.pop(k, None)`) are not reported, although they can break what the lock keeps together.
@@ -133,7 +140,18 @@ def _problem(project: Project, guard: Guard, one: GuardedUse) -> Problem:
         builds=Builds.EVERY if window else Builds.FREE_THREADED,
         partners=(site, *(other.site for other in related[:1])),
         provable=use.act is Act.UPDATE,
+        fix=_fix(project, one),
     )
+
+
+def _fix(project: Project, one: GuardedUse) -> Fix | None:
+    """A loop goes through a copy, an update holds the lock."""
+    use = one.use
+    if use.act is Act.ITERATE:
+        site = project.site(use.func, use.span)
+        return Fix(Change.ITERATE_COPY, (site,), safe=project.uses.kind(use.ref, use.func) in ("list", "dict", "set"))
+    read = use.access.read if use.access is not None else None
+    return hold(project, use.ref, use.func, *((read,) if read else ()), use.span)
 
 
 def _telling(one: GuardedUse) -> tuple[bool, str, tuple[int, ...]]:

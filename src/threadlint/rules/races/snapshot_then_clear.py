@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from threadlint.findings import Confidence, Problem, Related, Severity
 from threadlint.project.bodies.snapshots import Emptied
 from threadlint.project.bodies.uses import Act, Use
+from threadlint.project.guard_names import hold
 from threadlint.project.locks.locks import text
 from threadlint.project.project import Project
 from threadlint.project.races.guards import default_binding
@@ -91,6 +92,10 @@ def snapshot_then_clear(project: Project) -> Iterator[Problem]:
     consumer.start()
     ```
 
+    ## Fix
+
+    Unsafe, since the lock may be held already, or come in the wrong order: where most accesses hold a lock that has a name here, copy and emptying are put into one `with` block.
+
     ## Known limits
 
     - A bare swap without a lock (`batch, self.rows = self.rows, []`) is not reported, although a producer that has read `self.rows` before the swap can still append to the old list.
@@ -140,6 +145,13 @@ def _problem(project: Project, found: Emptied) -> Iterator[Problem]:
         f"items added to `{text(found.ref)}` between the copy and this line are lost; {why}",
         tuple(related),
         partners=(site, related[1].site),
+        fix=hold(
+            project,
+            found.ref,
+            found.func,
+            project.steps(found.func)[found.copied].node.span,
+            found.emptying.span,
+        ),
     )
 
 

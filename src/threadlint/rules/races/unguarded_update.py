@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from threadlint.facts.model import Access
 from threadlint.findings import Builds, Confidence, Oracle, Problem, Related, Severity
+from threadlint.project.guard_names import hold
 from threadlint.project.project import Project
 from threadlint.project.races.sharing import Race
 from threadlint.project.roots.contexts import MAIN
@@ -66,6 +67,10 @@ def unguarded_update(project: Project) -> Iterator[Problem]:
     print(hits["n"])
     ```
 
+    ## Fix
+
+    Unsafe, since the lock may be held already, or come in the wrong order: where most accesses hold a lock that has a name here, the statement is put into a `with` block.
+
     ## Known limits
 
     - A thread that is started outside the files of the run (by a framework, say) is not seen; `thread-roots` in the configuration names such functions.
@@ -103,6 +108,7 @@ def _problem(project: Project, race: Race) -> Problem:
         Builds.EVERY if window else Builds.FREE_THREADED,
         tuple(partners),
         _why(project, race),
+        fix=hold(project, access.ref, first.func, *((access.read,) if access.read else ()), access.span),
     )
 
 

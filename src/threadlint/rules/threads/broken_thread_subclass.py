@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from threadlint.changes import Change
 from threadlint.facts.model import Access, Call, Const, Kind, Ref, Root
-from threadlint.findings import Problem, Related, Severity
+from threadlint.findings import Fix, Problem, Related, Severity
 from threadlint.knowledge.thread_attributes import NEEDS_BASE, OWN_ATTRIBUTES, OWN_METHODS
 from threadlint.project.names.things import Cls, Func
 from threadlint.project.project import Project
@@ -66,6 +67,10 @@ def broken_thread_subclass(project: Project) -> Iterator[Problem]:
     poller.join()
     ```
 
+    ## Fix
+
+    Safe: `super().__init__()` is called at the start of `__init__` (unsafe where there are several bases), and what is set too early is set after that call.
+
     ## Known limits
 
     - A missing call of the base's constructor is reported where an instance is started somewhere and `__init__` calls nothing that could make up for it.
@@ -89,9 +94,11 @@ def _constructor(project: Project, cls: Cls, base: str) -> Iterator[Problem]:
     upward = [call for call in calls if _may_initialise(call, me)]
     short = base.rpartition(".")[2]
     if not upward and own and _is_started(project, cls, init):
+        site = project.site(init, init.facts.span)
         yield Problem(
-            project.site(init, init.facts.span),
+            site,
             f"`{cls.facts.name}.__init__` does not call the constructor of `{short}`; `start()` raises RuntimeError",
+            fix=Fix(Change.SUPER_INIT, (site,), safe=len(cls.facts.bases) == 1),
         )
     first = min((call.span for call in upward), default=None)
     if first is None or base == "multiprocessing.Process":
@@ -107,10 +114,12 @@ def _constructor(project: Project, cls: Cls, base: str) -> Iterator[Problem]:
             and not step.context
             and project.types.method(cls, node.ref.path[0]) is None
         ):
+            site = project.site(init, node.span)
             yield Problem(
-                project.site(init, node.span),
+                site,
                 f"`{node.ref.path[0]}` is set before the constructor of `{short}` is called, which raises an error",
                 (Related(project.site(init, first), "the constructor is called here"),),
+                fix=Fix(Change.MOVE_AFTER, (site, project.site(init, first)), safe=True),
             )
 
 

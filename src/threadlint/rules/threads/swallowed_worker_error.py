@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from threadlint.changes import Change
 from threadlint.facts.model import Access, Call, Handler, Jump, Loop, Node, Ref, Suspend, Try, With, walk
-from threadlint.findings import Problem, Related, Severity
+from threadlint.findings import Fix, Problem, Related, Severity
 from threadlint.project.bodies.paths import catches_all, suppresses_all
 from threadlint.project.names.test_files import in_tests
 from threadlint.project.names.things import Func
@@ -85,6 +86,10 @@ def swallowed_worker_error(project: Project) -> Iterator[Problem]:
         jobs.put(job)
     ```
 
+    ## Fix
+
+    Unsafe, since it may be meant to be silent: the handler logs the exception, with the module's logger if it has one.
+
     ## Known limits
 
     - Looked at are functions that threads and pools run, and in them a `try` that is the last thing in the worker's loop, or the whole work of a task of a pool.
@@ -121,13 +126,15 @@ def _check(project: Project, func: Func, spawn: Spawn) -> Iterator[Problem]:
 
 
 def _problem(project: Project, func: Func, spawn: Spawn, at: Handler | With, work: Node) -> Problem:
+    site = project.site(func, at.span)
     return Problem(
-        project.site(func, at.span),
+        site,
         f"every exception of the work of `{func.name}` is dropped here; a job that fails looks like one that is done",
         (
             Related(project.site(func, work.span), "the work"),
             Related(project.site(spawn.func, spawn.span), spawn.story),
         ),
+        fix=Fix(Change.LOG, (site,), text=func.name) if isinstance(at, Handler) else None,
     )
 
 

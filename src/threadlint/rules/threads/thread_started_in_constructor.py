@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from threadlint.changes import Change
 from threadlint.facts.model import Access, Call, Kind, Ref, Root, Span, Try
-from threadlint.findings import Problem, Related, Severity
+from threadlint.findings import Fix, Problem, Related, Severity
 from threadlint.project.bodies.lifetimes import receiver_of
 from threadlint.project.locks.locks import Step
 from threadlint.project.names.things import Cls, Func, FunctionThing
@@ -80,6 +81,10 @@ def thread_started_in_constructor(project: Project) -> Iterator[Problem]:
     sender.thread.join()
     ```
 
+    ## Fix
+
+    Unsafe, since what stands in between may need the thread: the thread is started after the last of these attributes is set.
+
     ## Known limits
 
     - Only what the target reads itself or through methods of its own object is followed, and only into attributes that the class body does not set.
@@ -106,13 +111,15 @@ def _check(project: Project, cls: Cls, init: Func) -> Iterator[Problem]:
         found = next(((name, place) for name, place in read if name in late), None)
         if found is not None and own:
             name, (where, at) = found
+            site = project.site(init, span)
             yield Problem(
-                project.site(init, span),
+                site,
                 f"the thread starts before `{own}.{name}` is set; `{target.func.name}` can find it missing",
                 (
                     Related(project.site(init, steps[late[name]].node.span), f"`{own}.{name}` is set here"),
                     Related(project.site(where, at), "the thread uses it here"),
                 ),
+                fix=Fix(Change.MOVE_AFTER, (site, project.site(init, steps[max(late.values())].node.span))),
             )
             return
 
