@@ -12,7 +12,7 @@ from threadlint.cache.store import MemoryStore
 from threadlint.config import Config
 from threadlint.engine import lint
 from threadlint.findings import Report
-from threadlint.fixes.attempt import with_edits
+from threadlint.fixes.offers import offered
 from threadlint.fixes.rounds import fix
 from threadlint.rules.rule import all_rules
 
@@ -41,12 +41,12 @@ def linting(case: Path):
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.relative_to(FIXTURES).as_posix())
 def test_every_fix_in_a_fixture_works_and_fixing_comes_to_an_end(case: Path) -> None:
     run = linting(case)
-    offered = [one for one in with_edits(run({})).findings if one.fix]
+    findings = [one for one in offered(run({})).findings if one.fix]
     fixed = fix(run, unsafe=True)
     assert fixed.refusals == ()
     assert fixed.settled
-    assert bool(fixed.fixed) == bool(offered)
-    assert [one for one in with_edits(fixed.report).findings if one.fix] == []
+    assert bool(fixed.fixed) == bool(findings)
+    assert [one for one in offered(fixed.report).findings if one.fix] == []
     for path, data in fixed.after.items():
         assert data != fixed.before[path]
         compile(data, path, "exec")
@@ -58,8 +58,8 @@ def test_a_page_says_which_fixes_there_are(code: str) -> None:
         one
         for case in CASES
         if case.parent.name == code
-        for one in with_edits(linting(case)({})).findings
+        for one in offered(linting(case)({})).findings
         if one.code == code and one.fix
     ]
-    offered = {"safe" if one.fix.safe else "unsafe" for one in findings}
-    assert offered == set(all_rules()[code].fixes)
+    found = {"safe" if one.fix.safe else "unsafe" for one in findings}
+    assert found == set(all_rules()[code].fixes)

@@ -7,8 +7,8 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from threadlint.facts.outline import NEWLINE
-from threadlint.facts.source import Source, SourceError, python_tree, run_deep
-from threadlint.findings import Edit, Finding, Fix, Report, Site
+from threadlint.facts.source import Source, python_tree, run_deep
+from threadlint.findings import Edit, Finding, Fix, Site
 from threadlint.fixes.kinds import kinds
 from threadlint.fixes.tree import Edits, Refused, Tree
 
@@ -61,40 +61,25 @@ def _edits(tree: Tree, fix: Fix) -> Edits:
     return make(tree, fix)
 
 
-def with_edits(report: Report) -> Report:
-    """The report with what each fix changes; a fix that cannot be made here is left out."""
-    return replace(report, findings=tuple(_with_edits(report)))
+def described(source: Source, findings: Iterable[Finding]) -> list[Finding]:
+    """The findings, which all change this file, each with the first of its fixes that can be made, and what that changes; else without."""
+    return run_deep(_described, source, tuple(findings))
 
 
-def _with_edits(report: Report) -> Iterator[Finding]:
-    trees: dict[str, Tree | None] = {}
-    for finding in report.findings:
-        path = finding.fix.path if finding.fix else ""
-        if finding.fix is None or path not in report.sources:
-            yield replace(finding, fix=None)
-            continue
-        source = Source(path, report.sources[path], b"")
-        if path not in trees:
-            trees[path] = _tree(source)
-        tree = trees[path]
-        yield run_deep(_described, source, tree, finding) if tree is not None else replace(finding, fix=None)
+def _described(source: Source, findings: tuple[Finding, ...]) -> list[Finding]:
+    tree = Tree(source)
+    if tree.module.code != source.text:  # see _attempt
+        return [replace(finding, fix=None) for finding in findings]
+    return [_with_edits(tree, finding) for finding in findings]
 
 
-def _tree(source: Source) -> Tree | None:
-    try:
-        tree: Tree = run_deep(Tree, source)
-    except SourceError:
-        return None
-    return tree if tree.module.code == source.text else None
-
-
-def _described(source: Source, tree: Tree, finding: Finding) -> Finding:
-    """The finding with the first of its fixes that can be made, and what that changes."""
+def _with_edits(tree: Tree, finding: Finding) -> Finding:
+    before = tree.source.text
     for one in alternatives(finding):
         found = _first(tree, [one])
-        text = tree.text(found[1]) if found is not None else source.text
-        if text != source.text and reads(source.text, text):
-            return replace(one, edits=(difference(source.name, source.text, text),))
+        after = tree.text(found[1]) if found is not None else before
+        if after != before and reads(before, after):
+            return replace(one, edits=(difference(tree.source.name, before, after),))
     return replace(finding, fix=None)
 
 

@@ -48,6 +48,10 @@ def _with_call(outer: cst.Call, given: cst.Arg, inner: cst.Call, how: str) -> cs
         ):
             raise Refused("the function gets arguments already")
         new += _packed(inner.args, keyword, for_named)
+    if len(new) > 1:
+        # What follows the argument's comma, such as a comment, follows the last of them.
+        new[0] = new[0].with_changes(comma=cst.MaybeSentinel.DEFAULT)
+        new[-1] = new[-1].with_changes(comma=given.comma)
     args[place : place + 1] = new
     return outer.with_changes(args=_separated(args))
 
