@@ -12,7 +12,7 @@ from threadlint.knowledge.event_loops import STARTERS
 from threadlint.project.locks.locks import Step
 from threadlint.project.names.linker import Links
 from threadlint.project.names.test_files import in_tests
-from threadlint.project.names.things import ClassThing, Func, FunctionThing
+from threadlint.project.names.things import ClassThing, Func, FunctionThing, Object
 from threadlint.project.names.types import Types
 from threadlint.project.names.values import refs
 
@@ -103,6 +103,32 @@ class LoopCalls:
             for step in self.steps(func)
             if isinstance(step.node, If)
             for ref in refs(step.node.test)
+        )
+
+    def waits_for_own(self, call: Call, func: Func) -> bool:
+        """Whether the call waits for the result of a coroutine that was handed to the loop of the function itself."""
+        callee = call.callee
+        if not isinstance(callee, Ref) or callee.path[-1:] not in (("result",), ("exception",)):
+            return False
+        found = False
+        for thing in self.types.of(callee.receiver, func):
+            if not isinstance(thing, Object) or thing.call is None or thing.frame is None:
+                return False
+            if _last(thing.call) != "run_coroutine_threadsafe" or not self._own_loop(thing.call, thing.frame):
+                return False
+            found = True
+        return found
+
+    def _own_loop(self, call: Call, func: Func) -> bool:
+        """Whether the loop that the coroutine is handed to is the one that runs where it is asked for."""
+        loops = self.types.of(call.argument(1, "loop"), func)
+        return bool(loops) and all(
+            isinstance(loop, Object)
+            and loop.call is not None
+            and loop.frame is not None
+            and _last(loop.call) in ("get_running_loop", "get_event_loop")
+            and (loop.frame is func or loop.frame.facts.is_async)
+            for loop in loops
         )
 
     def optional(self, func: Func, step: Step) -> bool:

@@ -131,7 +131,11 @@ def blocking_call_in_coroutine(project: Project) -> Iterator[Problem]:
         if route is None or project.loop_calls.probes(func):
             continue
         for step, blocking in found:
-            if project.loop_calls.optional(func, step) or _looked_before(project, blocking, route):
+            if (
+                project.loop_calls.optional(func, step)
+                or project.loop_calls.waits_for_own(blocking.call, func)  # TL705
+                or _looked_before(project, blocking, route)
+            ):
                 continue
             if everything or not ((blocking.known and not route) or _ends(func, blocking, route)):
                 problem = _problem(project, func, blocking, route)
