@@ -21,8 +21,8 @@ from threadlint.cache.store import Store
 APPLICATION = 0x544C6E74
 FORMAT = 1
 SCHEMA = (
-    "CREATE TABLE entries (key BLOB PRIMARY KEY, used INTEGER NOT NULL, value BLOB NOT NULL)",
-    """CREATE TABLE files (path TEXT PRIMARY KEY, used INTEGER NOT NULL, mtime INTEGER NOT NULL, ctime INTEGER NOT NULL,
+    b"CREATE TABLE entries (key BLOB PRIMARY KEY, used INTEGER NOT NULL, value BLOB NOT NULL)",
+    b"""CREATE TABLE files (path TEXT PRIMARY KEY, used INTEGER NOT NULL, mtime INTEGER NOT NULL, ctime INTEGER NOT NULL,
     size INTEGER NOT NULL, inode INTEGER NOT NULL, digest BLOB NOT NULL)""",
 )
 PATIENCE = 10.0
@@ -37,6 +37,8 @@ OLD = 30
 LARGEST = 2**30
 """Bytes; a larger file loses the quarter of its values that were used longest ago."""
 _SEAL = 8
+# SQLite's message can quote what is damaged, which need not be text.
+_DAMAGE = (sqlite3.DatabaseError, UnicodeDecodeError)
 
 
 class DiskStore(Store):
@@ -131,7 +133,7 @@ class DiskStore(Store):
             # Another run may be writing for longer than we wait: it is only a cache.
             if "locked" not in str(error):
                 self._complain(f"the cache in {self._folder} cannot be written ({error})")
-        except sqlite3.DatabaseError as error:
+        except _DAMAGE as error:
             self._end()
             self._rebuild(error)
         else:
@@ -172,7 +174,7 @@ class DiskStore(Store):
             row: tuple[object, ...] | None = connection.execute(query, (key,)).fetchone()
         except (sqlite3.OperationalError, UnicodeEncodeError, OverflowError):
             return None
-        except sqlite3.DatabaseError as error:
+        except _DAMAGE as error:
             self._rebuild(error)
             return None
         return row
@@ -193,14 +195,14 @@ class DiskStore(Store):
                 self._rebuild(None)
             except sqlite3.OperationalError as error:
                 self._complain(f"the cache in {self._folder} cannot be used ({error})")
-            except sqlite3.DatabaseError as error:
+            except _DAMAGE as error:
                 self._rebuild(error)
             except OSError as error:
                 reason = (error.strerror or str(error)).lower()
                 self._complain(f"the cache in {self._folder} cannot be made ({reason})")
         return self._connection
 
-    def _rebuild(self, error: sqlite3.DatabaseError | None) -> None:
+    def _rebuild(self, error: Exception | None) -> None:
         """Begin anew after damage (`error`), or where another version or another program made the file."""
         if self._connection is not None:
             self._connection.close()
@@ -214,7 +216,7 @@ class DiskStore(Store):
             for path in place.files(self._folder):
                 path.unlink()
             self._connection = _connect(self._folder / place.FILE)
-        except (OSError, sqlite3.Error, _ForeignError) as failed:
+        except (OSError, *_DAMAGE, _ForeignError) as failed:
             self._complain(f"the cache in {self._folder} cannot be made ({failed})")
 
     def _complain(self, message: str) -> None:
@@ -229,6 +231,7 @@ class _ForeignError(Exception):
 
 def _connect(file: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(file, timeout=PATIENCE, isolation_level=None)
+    connection.text_factory = bytes
     try:
         # A schema that came with the file must not make our statements run anything.
         connection.execute("PRAGMA trusted_schema = OFF")
@@ -257,7 +260,7 @@ def _create(connection: sqlite3.Connection) -> None:
         connection.execute(f"PRAGMA application_id = {APPLICATION}")
         connection.execute(f"PRAGMA user_version = {FORMAT}")
         for statement in SCHEMA:
-            connection.execute(statement)
+            connection.execute(statement.decode())
     connection.execute("COMMIT")
 
 

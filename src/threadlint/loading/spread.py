@@ -29,6 +29,8 @@ from threadlint.loading.work import work
 from threadlint.loading.workers import DASK, ExecutorError, Outcome, T, Task, Workers
 
 DIED = "the process that read this file died (out of memory, or a crash in the parser)"
+PATIENCE = 10.0
+"""Seconds in which a scheduler must answer."""
 
 
 def spread(tasks: Iterable[Task[T]], workers: Workers) -> Iterator[Outcome[T]]:
@@ -124,7 +126,7 @@ def _dask(address: str) -> Iterator[tuple[Executor, int]]:
         raise ExecutorError("`dask://` needs the package distributed: pip install 'threadlint[dask]'") from None
     place = address.removeprefix(DASK)
     try:
-        client = distributed.Client(f"tcp://{place}", timeout=10)
+        client = distributed.Client(f"tcp://{place}", timeout=PATIENCE)
     except (OSError, ValueError, TimeoutError) as error:
         raise ExecutorError(f"no Dask scheduler answers at {place} ({error})") from None
     with client:

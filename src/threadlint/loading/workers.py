@@ -32,7 +32,6 @@ class Workers:
 
     jobs: int = 1
     kind: str = "process"
-    small: int = SMALL
 
     def run(self, tasks: Iterable[Task[T]], size: int) -> Iterator[Outcome[T]]:
         """The result of `work` for each task, as they come; `size` says how many bytes the tasks have, about.
@@ -44,7 +43,7 @@ class Workers:
         if first is None:
             return iter(())
         tasks = chain([first], waiting)
-        here = not self.kind.startswith(DASK) and (self.jobs == 1 or size < self.small)
+        here = not self.kind.startswith(DASK) and (self.jobs == 1 or size < SMALL)
         if here:
             return _in_turn(tasks)
         from threadlint.loading.spread import spread
