@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from threadlint.facts.model import Const
+from threadlint.facts.model import Const, Try
 from threadlint.findings import Confidence, Problem, Related, Severity
 from threadlint.knowledge.primitives import CONTEXT_CARRIERS
 from threadlint.project.bodies.context_vars import VarUse
+from threadlint.project.bodies.paths import catches
 from threadlint.project.names.carriers import Made
 from threadlint.project.names.test_files import in_tests
 from threadlint.project.names.things import External, Func, FunctionThing
@@ -83,7 +84,7 @@ def contextvar_lost_in_thread(project: Project) -> Iterator[Problem]:
     - Free-threaded builds of Python 3.14 start a `Thread` with a copy of the context (`sys.flags.thread_inherit_context`); with that target version and `free-threaded` set, only
       pools are reported, whose workers keep the context of the job that made them.
     - The variable must be set in the function that starts the thread, or in one that calls it.
-    - Variables that the thread sets itself somewhere are left alone.
+    - Variables that the thread sets itself somewhere are left alone, and so are reads with `except LookupError`.
     """
     if not project.context_vars.made():
         return
@@ -98,7 +99,9 @@ def contextvar_lost_in_thread(project: Project) -> Iterator[Problem]:
         own = {use.var for use in reads if use.method == "set"}
         for read in reads:
             place = (spawn.func.id, spawn.call.id, read.var)
-            if read.method == "get" and read.var in before and read.var not in own and place not in told:
+            if read.method != "get" or read.var not in before or read.var in own or _prepared(project, read):
+                continue
+            if place not in told:
                 told.add(place)
                 yield _problem(project, spawn, before[read.var], read)
 
@@ -150,6 +153,14 @@ def _uses(project: Project, func: Func, depth: int, seen: set[str]) -> Iterator[
         for thing, _ in project.calls(func, step):
             if isinstance(thing, FunctionThing):
                 yield from _uses(project, thing.func, depth - 1, seen)
+
+
+def _prepared(project: Project, read: VarUse) -> bool:
+    """Whether the reader reckons with a missing value: `except LookupError`."""
+    return any(
+        isinstance(node, Try) and part == "body" and any(catches(handler, "LookupError") for handler in node.handlers)
+        for node, part in project.steps(read.func)[read.step].context
+    )
 
 
 def _problem(project: Project, spawn: Spawn, write: VarUse, read: VarUse) -> Problem:

@@ -115,10 +115,10 @@ def _shared(project: Project, func: Func, ref: Ref) -> _Shared | None:
         wanted = _ELEMENTS if element else _NUMBERS if last == "value" else _SPACES
     if not wanted:
         return None
-    for thing in project.types.of(ref.receiver, func):
-        if isinstance(thing, Object) and isinstance(thing.type, str) and thing.type in wanted:
-            return _Shared(thing, thing.type)
-    return None
+    things = project.types.of(ref.receiver, func)
+    shared = [thing for thing in things if isinstance(thing, Object) and thing.type in wanted]
+    # an element of a container that holds several things is not known to be the shared one
+    return _Shared(shared[0], str(shared[0].type)) if shared and len(shared) == len(things) else None
 
 
 def _computed(project: Project, func: Func, key: str) -> bool:

@@ -89,7 +89,7 @@ def _nested(project: Project) -> Iterator[Problem]:
             ):
                 continue
             outer, key = use.ref.receiver, use.ref.path[-1]
-            if not project.types.types(outer, func) & _NESTED or _holds_proxies(project, use.ref, func):
+            if not _is_managers(project, outer, func) or _holds_proxies(project, use.ref, func):
                 continue
             if any(one.ref == outer and one.how == "[]=" and one.key == key and one.step > use.step for one in uses):
                 continue
@@ -98,6 +98,12 @@ def _nested(project: Project) -> Iterator[Problem]:
                 project.site(func, use.span),
                 f"`{name}` is a copy that the manager's process sent; changing it changes nothing in `{text(outer)}`",
             )
+
+
+def _is_managers(project: Project, outer: Ref, func: Func) -> bool:
+    """Whether the value is a manager's container and nothing else; an element of a container that holds several things is not known to be."""
+    things = project.types.of(outer, func)
+    return bool(things) and all(isinstance(thing, Object) and thing.type in _NESTED for thing in things)
 
 
 def _holds_proxies(project: Project, element: Ref, func: Func) -> bool:
