@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from threadlint.facts.model import If
-from threadlint.project.bodies.uses import Use, Uses
+from threadlint.facts.model import Const, If
+from threadlint.project.bodies.uses import Act, Use, Uses
 from threadlint.project.locks.entry_locks import EntryLocks
 from threadlint.project.locks.locks import Step
 from threadlint.project.names.things import Func
@@ -60,6 +60,25 @@ class Conditions:
     def _changes(self, func: Func) -> set[State]:
         found = {self.predicates.state(use.ref, func) for use in self.uses.of(func) if use.act.writes}
         return found - {()}
+
+    def settled(self, call: SignalCall, state: frozenset[State]) -> bool:
+        """Whether what the wait looks at is only ever announced once it is so, and stays so: a wake-up then is never for nothing.
+
+        Every function that notifies sets one of these to a value that is not empty, and nobody else but constructors touches them.
+        """
+        writers: set[str] = set()
+        for func in self.signals.links.ordered():
+            if func.id in self.entry.owned:
+                continue
+            for use in self.uses.of(func) if func.module is call.func.module else ():
+                one = self.predicates.state(use.ref, func)
+                if use.act.writes and one and meet(frozenset([one]), state):
+                    empty = isinstance(use.value, Const) and not use.value.value
+                    if use.act is not Act.REBIND or use.value is None or empty:
+                        return False
+                    writers.add(func.id)
+        notifying = {one.func.id for one in self.signals.on(call.origins, "condition", *NOTIFYING)}
+        return bool(notifying) and notifying <= writers
 
     def late(self, notify: SignalCall, key: str) -> tuple[Use, SignalCall] | None:
         """A change of what some wait looks at, in the notifying function, only after the notification and without the lock with this key."""

@@ -87,6 +87,7 @@ def condition_wait_outside_loop(project: Project) -> Iterator[Problem]:
 
     - Any loop around the wait counts, also one in the function that calls it; so does any test of the same state after it.
     - `wait(timeout)` without a test before it is taken for a pause that can be cut short.
+    - State that is set once and stays so, always together with the notification, is left alone: no wake-up is for nothing then.
     - A function that does not take the lock itself leaves the test to its caller, and one that notifies before it waits is one side of a handshake: both are left alone.
     """
     for call in project.signals.calls("condition", "wait"):
@@ -135,7 +136,7 @@ def _tested_once(project: Project, wait: Waiting, tests: list[Test]) -> Iterator
     if any(wait.tests_again(step, state) for step in wait.after):
         return
     acting = next((step.node for step in wait.after if _relies(project, step.node, func, state)), None)
-    if acting is None and wait.limited:
+    if (acting is None and wait.limited) or (not wait.limited and project.conditions.settled(wait.wait, state)):
         return
     name = text(wait.wait.receiver)
     start = tests[-1].node.span
