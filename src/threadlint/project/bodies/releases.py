@@ -30,6 +30,8 @@ from threadlint.project.locks.lock_calls import LockCall, answers, conjuncts, lo
 from threadlint.project.locks.locks import Locks, Step
 from threadlint.project.names.things import Func
 
+HANDED_ON = "handed on"
+"""The method of a call that stands for a release elsewhere."""
 _DEEP = 2
 
 FREE, ASKED, HELD = "free", "asked", "held"
@@ -70,6 +72,11 @@ class Look:
         return [one for one in self.calls if one.method == "release"]
 
     @property
+    def handed_on(self) -> bool:
+        """Whether some call takes care of the release."""
+        return any(one.method == HANDED_ON for one in self.calls)
+
+    @property
     def first(self) -> LockCall:
         """The first call on it."""
         return min(self.calls, key=lambda one: one.call.span)
@@ -99,7 +106,7 @@ class Look:
                 one = methods[node.id]
                 if reached is not None:
                     reached[node.id].add(state)
-                if one.method == "release":
+                if one.method in ("release", HANDED_ON):
                     return FREE
                 if one.method == "acquire" and state != HELD:
                     return HELD if one.waits and one.lock.kind.world != "tasks" else ASKED
@@ -166,7 +173,9 @@ class Look:
 
     def of_many(self) -> bool:
         """Whether a loop acquires several locks one by one, and another loop releases them."""
-        around: dict[str, list[tuple[Loop, ...]]] = {"acquire": [], "release": [], "locked": []}
+        around: dict[str, list[tuple[Loop, ...]]] = {
+            method: [] for method in ("acquire", "release", "locked", HANDED_ON)
+        }
         places = self._places()
         for one in self.calls:
             loops = places[one.call.id].loops if one.call.id in places else ()
@@ -198,7 +207,7 @@ class Look:
     def _tests(self) -> dict[str, list[list[If]]]:
         """By method: the conditions that each of its calls stands under."""
         numbers = {one.call.id: one.method for one in self.calls}
-        found: dict[str, list[list[If]]] = {"acquire": [], "release": [], "locked": []}
+        found: dict[str, list[list[If]]] = {"acquire": [], "release": [], "locked": [], HANDED_ON: []}
         for step in self.steps(self.func):
             if isinstance(step.node, Call) and step.node.id in numbers:
                 found[numbers[step.node.id]].append([node for node, _ in step.context if isinstance(node, If)])
@@ -229,9 +238,9 @@ class Look:
     def released_twice(self) -> Iterator[LockCall]:
         """Releases that are also reached without the lock: after another release, or past a condition around the acquire.
 
-        Nothing is said where the calls are `several`.
+        Nothing is said where the calls are `several`, or others take care.
         """
-        if self.several:
+        if self.several or self.handed_on:
             return
         places = self._places()
         reached: dict[int, set[str]] = defaultdict(set)
@@ -262,12 +271,13 @@ def looks(locks: Locks, steps: Callable[[Func], list[Step]], func: Func, *, sema
 
 
 def _handed_on(locks: Locks, func: Func, first: LockCall) -> Iterator[LockCall]:
-    """`future.add_done_callback(sem.release)`: calls that are given the release, or a function that does it, to be called later."""
+    """Calls that take care of the release: they are given it, or a function that does it (`add_done_callback(sem.release)`), or do it themselves."""
     for call in locks.types.links.calls[func.id].values():
-        for value in (*call.args, *(given for _, given in call.keywords)):
-            if isinstance(value, Ref) and _releases(locks, value, func, first):
-                yield LockCall(call, "release", first.receiver, first.lock)
-                break
+        given = (*call.args, *(value for _, value in call.keywords))
+        if any(isinstance(value, Ref) and _releases(locks, value, func, first) for value in given) or any(
+            _lets_go(locks, thing.func, first, func) for thing in locks.types.functions(call.callee, func)
+        ):
+            yield LockCall(call, HANDED_ON, first.receiver, first.lock)
 
 
 def _releases(locks: Locks, value: Ref, func: Func, first: LockCall) -> bool:

@@ -90,7 +90,7 @@ def _is_signal(project: Project, look: Look) -> bool:
 
 
 def _check(project: Project, look: Look) -> Iterator[Problem]:
-    if not look.releases or look.same_condition():
+    if not look.releases or look.same_condition() or look.flagged() or look.of_many():
         return
     name = look.first.lock.text
     handed_on = look.first.lock.key in project.handed_over
