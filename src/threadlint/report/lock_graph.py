@@ -95,14 +95,15 @@ def mermaid(graph: LockGraph) -> Iterator[str]:
 
 def _order(order: Order, *, color: bool) -> Iterator[str]:
     cycles = f"  (cycle {', '.join(map(str, order.cycles))})" if order.cycles else ""
-    twice = "  (of two objects)" if order.first == order.second else ""
+    twice = "  (again, or of another object)" if order.first == order.second else ""
     head = visible(f"{order.first} -> {order.second}{twice}{cycles}")
     yield _marked(head, color=color) if order.cycles else head
     first, *others = order.takings
     yield from _taking(order, first)
     if others:
-        shown = ", ".join(f"`{taking.function}` ({_place(taking.taken)})" for taking in others[:3])
-        more = f" and {len(others) - 3} more" if len(others) > 3 else ""
+        places = list(dict.fromkeys(f"`{taking.function}` ({_place(taking.taken)})" for taking in others))
+        shown = ", ".join(places[:3])
+        more = f" and {len(places) - 3} more" if len(places) > 3 else ""
         yield visible(f"  also in {shown}{more}")
 
 

@@ -11,6 +11,7 @@ from threadlint.project.names.test_files import in_tests
 from threadlint.project.names.things import Func, FunctionThing
 from threadlint.project.project import Project
 from threadlint.project.roots.contexts import MAIN
+from threadlint.project.roots.fork_aware import Inherited, inherited_locks
 from threadlint.project.roots.forks import Fork, forks
 from threadlint.project.roots.thread_roots import Spawn
 from threadlint.rules.rule import rule
@@ -74,6 +75,7 @@ def fork_with_threads(project: Project) -> Iterator[Problem]:
     ## Known limits
 
     - The thread must be started before the fork in the same function, or by a function that it calls; or the fork must itself run on a thread.
+    - A lock is also reported where a function compares `os.getpid()` with a remembered number, so expects to be forked, and waits for the lock, unless the lock is made anew somewhere or the module calls `os.register_at_fork`.
     - A child that at once runs another program (`os.exec*`) is left alone.
     - `Process`, `Pool` and `ProcessPoolExecutor` fork on Linux unless a context says otherwise, and since Python 3.14 no longer do.
     """
@@ -94,6 +96,26 @@ def fork_with_threads(project: Project) -> Iterator[Problem]:
             yield _problem(
                 project, fork, Related(project.site(root.func, root.span), f"this runs on a thread: {root.story}")
             )
+
+    for one in inherited_locks(project.links, project.types, project.acquires, project.steps):
+        if not in_tests(one.func):
+            yield _inherited(project, one)
+
+
+def _inherited(project: Project, one: Inherited) -> Problem:
+    """A lock that the child of a fork finds locked for ever."""
+    title = project.titles.of(one.acquire.lock.key)
+    name = one.acquire.lock.text
+    taken = project.site(one.acquire.func, one.acquire.span)
+    made = project.site(title.func, title.span) if title.func is not None and title.span is not None else taken
+    return Problem(
+        made,
+        f"if another thread holds `{name}` when the process forks, it stays locked in the child, where `{one.func.name}` waits for it; nothing makes it new there",
+        (
+            Related(project.site(one.func, one.asks), f"`{one.func.name}` looks for a new process here"),
+            Related(taken, f"`{name}` is acquired here"),
+        ),
+    )
 
 
 def _problem(project: Project, fork: Fork, related: Related) -> Problem:

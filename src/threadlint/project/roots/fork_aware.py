@@ -1,0 +1,86 @@
+"""Locks that code which expects to be forked acquires in the child: another thread may have held them at the fork."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from threadlint.facts.model import Call, Compare, If, Ref, Root, Span, Value, walk
+from threadlint.project.locks.acquires import Acquire, Acquires
+from threadlint.project.locks.lock_calls import parts
+from threadlint.project.locks.locks import Step
+from threadlint.project.names.linker import Links
+from threadlint.project.names.things import External, Func
+from threadlint.project.names.types import Types
+
+
+@dataclass(frozen=True, slots=True)
+class Inherited:
+    """`func` compares the number of the process with one that it remembers, at `asks`, and waits for a lock that nobody makes new after a fork."""
+
+    func: Func
+    asks: Span
+    acquire: Acquire
+
+
+def inherited_locks(
+    links: Links, types: Types, acquires: Acquires, steps: Callable[[Func], list[Step]]
+) -> Iterator[Inherited]:
+    """Every such lock, once for each function."""
+    prepared = {func.module.name for func in links.ordered() if _prepares(func, links)}
+    for func in links.ordered():
+        asks = _asks(func, links, types) if func.module.name not in prepared else None
+        if asks is None:
+            continue
+        seen: set[str] = set()
+        for step in steps(func):
+            for acquire in acquires.own(func, step):
+                lock = acquire.lock
+                threads = lock.known and lock.excludes and not lock.each and lock.kind.world == "threads"
+                if threads and lock.key not in seen and not _renewed(acquire, links):
+                    seen.add(lock.key)
+                    yield Inherited(func, asks, acquire)
+
+
+def _prepares(func: Func, links: Links) -> bool:
+    return any(
+        isinstance(call.callee, Ref) and (call.callee.name, *call.callee.path)[-1].endswith("register_at_fork")
+        for call in links.calls[func.id].values()
+    )
+
+
+def _asks(func: Func, links: Links, types: Types) -> Span | None:
+    """Where a condition compares `os.getpid()` with something."""
+    numbers = {number for number, call in links.calls[func.id].items() if _is_getpid(call, func, types)}
+    if not numbers:
+        return None
+    for node in walk(func.facts.body):
+        if isinstance(node, If):
+            for part in parts(node.test):
+                if isinstance(part, Compare) and any(_number(side) in numbers for side in (part.left, part.right)):
+                    return node.span
+    return None
+
+
+def _is_getpid(call: Call, func: Func, types: Types) -> bool:
+    return (
+        isinstance(call.callee, Ref)
+        and (call.callee.name, *call.callee.path)[-1].endswith("getpid")
+        and any(isinstance(thing, External) and thing.name == "os.getpid" for thing in types.of(call.callee, func))
+    )
+
+
+def _number(value: Value) -> int:
+    return int(value.name) if isinstance(value, Ref) and value.root == Root.RESULT and not value.path else -1
+
+
+def _renewed(acquire: Acquire, links: Links) -> bool:
+    """Whether the lock's attribute or variable gets its value anywhere but where the object, or the module, begins."""
+    value = acquire.value
+    if not isinstance(value, Ref):
+        return True
+    if value.path:
+        return any(where.facts.name != "__init__" for where, _ in links.attributes.get(value.path[-1], ()))
+    return value.root != Root.GLOBAL or any(
+        not where.is_module for where, _ in links.bindings.get((acquire.func.module.name, value.name), ())
+    )
