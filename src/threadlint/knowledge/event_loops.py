@@ -143,3 +143,13 @@ PLAIN_CALLBACKS: dict[str, tuple[int, str]] = {
     "weakref.finalize": (1, "func"),
 }  # fmt: skip
 """Calls that are given a function to be called later, by position and keyword; what it returns is dropped."""
+
+MADE_ONCE = frozenset(
+    {
+        "asyncio.create_task", "asyncio.ensure_future", "asyncio.open_connection", "asyncio.open_unix_connection", "asyncio.start_server",
+        "asyncio.create_subprocess_exec", "asyncio.create_subprocess_shell", "asyncpg.create_pool", "asyncpg.connect", "aiomysql.create_pool", "aiopg.create_pool",
+        "aioredis.create_redis_pool", "aioredis.from_url", "redis.asyncio.from_url", "redis.asyncio.Redis", "websockets.connect", "aiohttp.ClientSession",
+        "httpx.AsyncClient", "aiosqlite.connect", "aio_pika.connect", "aio_pika.connect_robust", "motor.motor_asyncio.AsyncIOMotorClient",
+    }
+)  # fmt: skip
+"""What makes a connection, a pool, a server, a process or a task: the second of two is a leak."""
