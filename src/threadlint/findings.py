@@ -55,6 +55,7 @@ class Oracle(str, Enum):
     LOOP_BLOCKED = "event-loop-blocked"
     NEVER_AWAITED = "never-awaited"
     AWAIT_RACE = "rmw-across-await"
+    SHARED_ITERATOR = "generator-already-executing"
     FOREIGN_LOOP = "loop-used-from-thread"
 
 

@@ -92,6 +92,10 @@ class Engine:
             from . import signs  # as above
 
             signs.install(self)
+        elif oracle == "generator-already-executing":
+            from . import iterators  # as above
+
+            iterators.install(self)
         builtins.__threadlint_here__ = self.here  # type: ignore[attr-defined]
         if self.job.inject:
             builtins.__threadlint_fail__ = failing(self.events)  # type: ignore[attr-defined]
@@ -111,6 +115,10 @@ class Engine:
             from . import loops  # as above
 
             return loops.rewrite(self, text, tree, real)
+        if job.oracle == "generator-already-executing" and real == job.flagged.path:
+            from . import iterators  # as above
+
+            iterators.rewrite(tree, job.flagged)
         if real == job.flagged.path:
             self.events.send("loaded", path=real)
             insert_mark(tree, job.flagged.line)

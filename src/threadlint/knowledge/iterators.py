@@ -1,0 +1,25 @@
+"""Iterators, and what is known of advancing one in several threads.
+
+Sources: the free-threading howto, "Iterators" ("sharing an iterator between threads is not safe"), the issues of CPython on `itertools` (gh-123471, gh-124397), and the glossary
+("iterators are not guaranteed to be thread-safe").
+"""
+
+from __future__ import annotations
+
+ITERATORS = frozenset(
+    {
+        "builtins.iter", "builtins.map", "builtins.filter", "builtins.zip", "builtins.enumerate", "builtins.reversed", "builtins.open", "io.open", "csv.reader", "csv.DictReader",
+        *(
+            f"itertools.{name}"
+            for name in (
+                "accumulate", "batched", "chain", "combinations", "compress", "count", "cycle", "dropwhile", "filterfalse", "groupby", "islice", "pairwise", "permutations",
+                "product", "repeat", "starmap", "takewhile", "tee", "zip_longest",
+            )
+        ),
+        "os.scandir", "re.finditer",
+    }
+)  # fmt: skip
+"""Functions and classes whose result is an iterator written in C: with the GIL each step is one, without it threads may get one item twice, or none."""
+
+ADVANCING = frozenset({"__next__", "send", "throw"})
+"""Methods that take an iterator one step further."""

@@ -1,0 +1,1 @@
+"""What only the GIL makes safe (TL8xx)."""
