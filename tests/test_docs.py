@@ -81,9 +81,11 @@ def test_links_lead_somewhere(path: Path):
     assert [link for link in links if "://" not in link and not (path.parent / link).exists()] == []
 
 
-def test_the_output_in_the_readme_is_real(monkeypatch):
+@pytest.mark.parametrize("page", ["README.md", "docs/free-threading.md"])
+def test_the_output_in_a_page_is_real(page, monkeypatch):
     monkeypatch.chdir(ROOT)
-    block = re.search(r"<!-- output: check -->\n```console\n\$ (.+)\n([\s\S]*?)```", README)
+    text = (ROOT / page).read_text(encoding="utf-8")
+    block = re.search(r"<!-- output: check -->\n```console\n\$ (.+)\n([\s\S]*?)```", text)
     program, *args = shlex.split(block[1])
     assert program == "threadlint"
     result = CliRunner().invoke(threadlint, args)

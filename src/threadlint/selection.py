@@ -27,6 +27,10 @@ class Selectable(Protocol):
     def default(self) -> bool:
         """Whether it runs if nobody says anything."""
 
+    @property
+    def free_threaded(self) -> bool:
+        """Whether it then runs on code for free-threaded builds."""
+
 
 R = TypeVar("R", bound=Selectable)
 
@@ -92,7 +96,7 @@ def covers(prefix: str, code: str) -> bool:
 def _is_selected(one: Selectable, config: Config) -> bool:
     wanted = max((_weight(code, one.code) for code in config.select), default=-1)
     wanted = max([wanted, *(_weight(code, one.code) for code in config.extend_select)])
-    if not config.select and one.default:
+    if not config.select and (one.default or (one.free_threaded and config.free_threaded)):
         wanted = max(wanted, 0)
     return wanted > max((_weight(code, one.code) for code in config.ignore), default=-1)
 

@@ -16,6 +16,7 @@ class Listed(msgspec.Struct, frozen=True, array_like=True):
     code: str
     name: str
     default: bool
+    free_threaded: bool
 
 
 _ENCODER = msgspec.msgpack.Encoder()
@@ -33,6 +34,6 @@ def catalogue(store: Store) -> Mapping[str, Listed]:
             pass
     from threadlint.rules.rule import all_rules
 
-    found = {rule.code: Listed(rule.code, rule.name, rule.default) for rule in all_rules().values()}
+    found = {rule.code: Listed(rule.code, rule.name, rule.default, rule.free_threaded) for rule in all_rules().values()}
     store.put(stored, _ENCODER.encode(tuple(found.values())))
     return found

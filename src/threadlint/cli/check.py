@@ -60,7 +60,11 @@ def _version(_context: click.Context, _option: click.Parameter, value: str | Non
     help="Read [tool.threadlint] from this file instead of the nearest pyproject.toml that has one.",
 )
 @click.option("--target-version", callback=_version, metavar="VERSION", help="Oldest Python to run on, such as 3.10.")
-@click.option("--free-threaded", is_flag=True, help="The code also runs on free-threaded builds.")
+@click.option(
+    "--free-threaded",
+    is_flag=True,
+    help="The code also runs on free-threaded builds: run the rules for them too, and list what only they show first.",
+)
 @click.option("--exclude", multiple=True, metavar="PATTERN", help="Leave out what matches, as in .gitignore.")
 @click.option("--force-exclude", is_flag=True, help="Leave out excluded files even if they are named.")
 @click.option("--stdin-filename", metavar="PATH", help="The name of what `-` reads from standard input.")
@@ -156,7 +160,9 @@ def check(
     kind = Format(output_format)
     coloured = output_file is None and colorful(Color(color), terminal=sys.stdout.isatty())
     try:
-        lines = render(report, kind, color=coloured, counts=statistics, why=why, unsafe=unsafe)
+        lines = render(
+            report, kind, color=coloured, counts=statistics, why=why, unsafe=unsafe, by_build=config.free_threaded
+        )
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--statistics") from None
     # Standard output is for the fixed source then.

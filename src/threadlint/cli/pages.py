@@ -49,4 +49,4 @@ def _facts(rule: Rule) -> str:
 
 
 def _on(rule: Rule) -> str:
-    return "on" if rule.default else "off"
+    return "on" if rule.default else "with `--free-threaded`" if rule.free_threaded else "off"

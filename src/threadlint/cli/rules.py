@@ -23,6 +23,7 @@ def rules(*, output_format: str) -> None:
                 "severity": rule.severity.value,
                 "confidence": rule.confidence.value,
                 "default": rule.default,
+                "free_threaded": rule.default or rule.free_threaded,
                 "since": rule.since,
                 "fix": rule.fixes,
                 "confirm": rule.oracle.value if rule.oracle else None,
@@ -34,6 +35,6 @@ def rules(*, output_format: str) -> None:
         return
     width = max((len(rule.name) for rule in known), default=0)
     for rule in known:
-        off = "" if rule.default else " (off by default)"
+        off = "" if rule.default else " (on with --free-threaded)" if rule.free_threaded else " (off by default)"
         fixes = f" [{', '.join(f'{kind} fix' for kind in rule.fixes)}]" if rule.fixes else ""
         click.echo(f"{rule.code}  {rule.name:<{width}}  {rule.title}{fixes}{off}")

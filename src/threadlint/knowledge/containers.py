@@ -74,3 +74,26 @@ KINDS: dict[str, str] = {
 
 A dict, set or deque raises `RuntimeError` when its size changes (WeakSet and its like guard only against their own removals); a list skips or repeats items.
 """
+
+IN_STEPS: dict[str, frozenset[str]] = {
+    "list": frozenset({"insert", "reverse", "sort", "remove"}),
+    "deque": frozenset({"insert", "rotate", "remove", "reverse"}),
+}
+"""Methods that are one step under the GIL (for elements whose comparisons are written in C), while readers on free-threaded builds see what is in between.
+
+Source: the page "Thread safety guarantees" of the library reference, and PEP 703, "Container thread-safety". `append`, `pop()` at the end, `clear`, `copy` and all methods of dicts and
+sets with one key are atomic on both builds.
+"""
+
+FROM_ITERABLES = frozenset({"extend", "extendleft"})
+"""Methods of lists and deques that are one step only for a list, tuple, set or dict."""
+
+
+BUFFER_MAKERS: dict[str, str] = {
+    "builtins.bytearray": "bytearray",
+    "builtins.memoryview": "memoryview",
+    "array.array": "array.array",
+    "mmap.mmap": "mmap.mmap",
+    **{f"numpy.{name}": "numpy.ndarray" for name in ("array", "zeros", "ones", "empty", "full", "arange", "frombuffer", "zeros_like", "empty_like")},
+}  # fmt: skip
+"""Functions and classes that make such a buffer, and its type."""

@@ -20,12 +20,19 @@ class Format(str, Enum):
 
 
 def render(
-    report: Report, kind: Format, *, color: bool = False, counts: bool = False, why: bool = False, unsafe: bool = False
+    report: Report,
+    kind: Format,
+    *,
+    color: bool = False,
+    counts: bool = False,
+    why: bool = False,
+    unsafe: bool = False,
+    by_build: bool = False,
 ) -> Iterator[str]:
     """The lines of `report` in the format `kind`, without their newlines.
 
     With `counts`, the findings of each rule are counted; with `why`, the steps that lead to each follow it (in text); with
-    `unsafe`, unsafe fixes are marked like safe ones.
+    `unsafe`, unsafe fixes are marked like safe ones; with `by_build`, text and concise output begins with what fails only on free-threaded builds.
     Only text and concise output has colours. Raises ValueError for counts in a format that has none.
     """
     if counts:
@@ -35,8 +42,8 @@ def render(
             return statistics.as_json(report)
         raise ValueError(f"the format {kind.value} has no statistics; text, concise and json have")
     if kind is Format.TEXT:
-        return text.full(report, color=color, why=why, unsafe=unsafe)
+        return text.full(report, color=color, why=why, unsafe=unsafe, by_build=by_build)
     if kind is Format.CONCISE:
-        return text.concise(report, color=color, unsafe=unsafe)
+        return text.concise(report, color=color, unsafe=unsafe, by_build=by_build)
     plain = {Format.JSON: json_array.render, Format.GITHUB: github.render, Format.SARIF: sarif.render}
     return plain[kind](report)

@@ -3,20 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from click import style
 
-from threadlint.findings import Failure, Finding, Report, Severity, Site
+from threadlint.findings import Builds, Failure, Finding, Report, Severity, Site
 from threadlint.report.excerpt import excerpt, source_lines, visible
 
 _COLORS = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.INFO: "blue"}
 
 
-def full(report: Report, *, color: bool, why: bool = False, unsafe: bool = False) -> Iterator[str]:
+_GROUPS = {
+    Builds.FREE_THREADED: "Only on free-threaded builds; the GIL hides it today",
+    Builds.EVERY: "On every build, with the GIL and without",
+}
+
+
+def full(
+    report: Report, *, color: bool, why: bool = False, unsafe: bool = False, by_build: bool = False
+) -> Iterator[str]:
     """Each finding with its source line underlined, then each related place in the same way, then an empty line.
 
-    With `why`, the steps that lead from the thread root to the finding follow, numbered.
+    With `why`, the steps that lead from the thread root to the finding follow, numbered. With `by_build`, there are two groups.
     """
+    if by_build:
+        for title, group in _grouped(report):
+            yield _bold(title, color=color)
+            yield ""
+            yield from full(group, color=color, why=why, unsafe=unsafe)
+        return
     lines = {path: source_lines(text) for path, text in report.sources.items()}
     for finding in report.findings:
         yield _headline(finding, color=color, unsafe=unsafe)
@@ -36,10 +51,23 @@ def full(report: Report, *, color: bool, why: bool = False, unsafe: bool = False
         yield ""
 
 
-def concise(report: Report, *, color: bool, unsafe: bool = False) -> Iterator[str]:
+def concise(report: Report, *, color: bool, unsafe: bool = False, by_build: bool = False) -> Iterator[str]:
     """Each finding in one line."""
+    if by_build:
+        for title, group in _grouped(report):
+            yield _bold(title, color=color)
+            yield from concise(group, color=color, unsafe=unsafe)
+        return
     for finding in report.findings:
         yield _headline(finding, color=color, unsafe=unsafe)
+
+
+def _grouped(report: Report) -> Iterator[tuple[str, Report]]:
+    """The findings that fail only without the GIL, then the others; each group with its title, and none that is empty."""
+    for builds, title in _GROUPS.items():
+        found = tuple(finding for finding in report.findings if finding.builds is builds)
+        if found:
+            yield f"{title} ({len(found)}):", replace(report, findings=found)
 
 
 def failure(failed: Failure) -> str:

@@ -32,6 +32,8 @@ class Rule:
     confidence: Confidence
     oracle: Oracle | None
     default: bool
+    free_threaded: bool = False
+    """whether it is on, though off by default, where the code also runs on free-threaded builds"""
 
     @property
     def title(self) -> str:
@@ -73,12 +75,14 @@ def rule(
     confidence: Confidence = Confidence.HIGH,
     oracle: Oracle | None = None,
     default: bool = True,
+    free_threaded: bool = False,
 ) -> Callable[[Callable[[Project], Iterator[Problem]]], Rule]:
     """Make a rule of a generator function; its name is the rule's name, its docstring the rule's page."""
 
     def make(check: Callable[[Project], Iterator[Problem]]) -> Rule:
         name = check.__name__.replace("_", "-")
-        return Rule(code, name, check, cleandoc(check.__doc__ or ""), since, severity, confidence, oracle, default)
+        page = cleandoc(check.__doc__ or "")
+        return Rule(code, name, check, page, since, severity, confidence, oracle, default, free_threaded)
 
     return make
 
