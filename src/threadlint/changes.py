@@ -72,5 +72,7 @@ class Change(Enum):
     SUPER_INIT = "super-init", "call the constructor of the base class"
     # the call that makes the lock
     REENTRANT = "reentrant", "make it a lock that its holder can acquire again"
+    # the call of `wait()`
+    WAIT_LOOP = "wait-loop", "wait in a loop, which tests again after each wake-up"
     # the two locks after `with`
     SORT_LOCKS = "sort-locks", "acquire the two in the order of their `id()`"

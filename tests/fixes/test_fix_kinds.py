@@ -21,6 +21,14 @@ rows = []
 
 
 """
+CONDITIONS = """\
+import threading
+
+cond = threading.Condition()
+rows = []
+
+
+"""
 QUEUES = """\
 import queue
 import threading
@@ -559,6 +567,46 @@ CASES = [
         """,
         "",
         id="an error for a timeout",
+    ),
+    pytest.param(
+        "TL503",
+        CONDITIONS,
+        """
+        def take():
+            with cond:
+                # nothing yet
+                if not rows:  # look
+                    cond.wait()  # for a row
+                return rows.pop()
+
+
+        def take_one_line():
+            with cond:
+                if not rows: cond.wait()
+                return rows.pop()
+        """,
+        """
+        def take():
+            with cond:
+                # nothing yet
+                while not rows:  # look
+                    cond.wait()  # for a row
+                return rows.pop()
+
+
+        def take_one_line():
+            with cond:
+                while not rows: cond.wait()
+                return rows.pop()
+        """,
+        """
+
+def put(row):
+    with cond:
+        rows.append(row)
+        cond.notify()
+""",
+        id="a wait in a loop",
     ),
 ]
 

@@ -18,6 +18,7 @@ from threadlint.fixes.kinds import (
     inserting,
     moving,
     one_step,
+    waiting,
     with_items,
     with_lock,
 )
@@ -40,6 +41,7 @@ def kinds() -> Mapping[Change, Kind]:
         inserting,
         moving,
         one_step,
+        waiting,
         with_items,
         with_lock,
     )

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from threadlint.facts.model import Access, Call, If, Kind, Node, Ref
-from threadlint.findings import Confidence, Oracle, Problem, Related, Severity
+from threadlint.changes import Change
+from threadlint.facts.model import Access, Call, If, Kind, Node, Ref, Suspend, walk
+from threadlint.findings import Confidence, Fix, Oracle, Problem, Related, Severity
 from threadlint.knowledge.quiet import QUIET
 from threadlint.project.locks.locks import Step, text
 from threadlint.project.names.things import Func
@@ -83,6 +84,10 @@ def condition_wait_outside_loop(project: Project) -> Iterator[Problem]:
         thread.join()
     ```
 
+    ## Fix
+
+    Safe: `if not items: cond.wait()` becomes `while not items: cond.wait()`, where the wait is all that the `if` does, has no timeout, and there is no `else`.
+
     ## Known limits
 
     - Any loop around the wait counts, also one in the function that calls it; so does any test of the same state after it.
@@ -151,7 +156,19 @@ def _tested_once(project: Project, wait: Waiting, tests: list[Test]) -> Iterator
         tuple(related),
         confidence=Confidence.HIGH if acting is not None else Confidence.MEDIUM,
         provable=wait.wait.type.world == "threads",
+        fix=_loop(project, wait, tests[-1]),
     )
+
+
+def _loop(project: Project, wait: Waiting, test: Test) -> Fix | None:
+    """A `while` in place of the `if`, where the wait is all that stands in it; with a timeout that would wait longer than asked."""
+    node = test.node
+    if wait.limited or wait.wait.step.context[-1][0] is not node or not isinstance(node, If):
+        return None
+    inside = [one for one in walk(node.body) if isinstance(one, (Call, Suspend))]
+    if node.orelse or any(one.span[0] != wait.wait.call.span[0] for one in inside):
+        return None
+    return Fix(Change.WAIT_LOOP, (project.site(wait.wait.func, wait.wait.call.span),), safe=True)
 
 
 def _in_vain(project: Project, wait: Waiting) -> Iterator[Problem]:
