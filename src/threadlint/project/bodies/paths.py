@@ -191,7 +191,9 @@ def catches_all(handler: Handler) -> bool:
 
 def catches(handler: Handler, name: str) -> bool:
     """Whether the handler takes this exception, by its name or because it takes all."""
-    return catches_all(handler) or any(isinstance(one, Ref) and one.name == name for one in handler.types)
+    return catches_all(handler) or any(
+        isinstance(one, Ref) and (one.name, *one.path)[-1].rpartition(".")[2] == name for one in handler.types
+    )
 
 
 def suppresses_all(node: With, things: Callable[[Value], tuple[Thing, ...]]) -> bool:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 
-from threadlint.facts.model import Assert, Call, Node, Ref, Suspend
+from threadlint.facts.model import Assert, Call, Node, Ref, Suspend, Try
 from threadlint.findings import Confidence, Oracle, Problem, Related, Severity
 from threadlint.knowledge.quiet import QUIET
-from threadlint.project.bodies.paths import Paths, catches_all, suppresses_all
+from threadlint.project.bodies.paths import Paths, catches, catches_all, suppresses_all
 from threadlint.project.locks.locks import text
 from threadlint.project.names.things import Func
 from threadlint.project.project import Project
@@ -82,6 +82,8 @@ def barrier_without_abort(project: Project) -> Iterator[Problem]:
             by_func[wait.func.id].append(wait)
     for waits in by_func.values():
         yield from _check(project, waits)
+    for wait in project.signals.calls("barrier", "wait"):
+        yield from _swallowed(project, wait)
 
 
 def _limited(project: Project, wait: SignalCall) -> bool:
@@ -117,6 +119,22 @@ def _check(project: Project, waits: list[SignalCall]) -> Iterator[Problem]:
     first = min(waits, key=lambda wait: wait.call.span)
     if ways and ways[0] < first.call.span:
         yield _problem(project, func, first, ways[0])
+
+
+def _swallowed(project: Project, wait: SignalCall) -> Iterator[Problem]:
+    """`except BrokenBarrierError: pass`: the next step begins although not all have done this one."""
+    for node, part in reversed(wait.step.context):
+        if not isinstance(node, Try) or part != "body":
+            continue
+        for handler in node.handlers:
+            if not handler.body and catches(handler, "BrokenBarrierError"):
+                yield Problem(
+                    project.site(wait.func, wait.call.span),
+                    f"when `{text(wait.receiver)}` breaks, the error is dropped, and this thread goes on as if all had come",
+                    (Related(project.site(wait.func, handler.span), "dropped here"),),
+                    provable=False,
+                )
+                return
 
 
 def _problem(project: Project, func: Func, wait: SignalCall, span: tuple[int, int, int, int]) -> Problem:

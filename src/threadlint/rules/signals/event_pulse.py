@@ -84,7 +84,10 @@ def event_pulse(project: Project) -> Iterator[Problem]:
         if call.type.world != "tasks":
             yield from _pulse(project, call)
     for call in project.signals.calls("event", "clear"):
-        yield from _late_clear(project, call)
+        wait = _wait_before(project, call)
+        if wait is not None:
+            yield from _late_clear(project, call, wait)
+            yield from _cleared_by_all(project, call, wait)
 
 
 def _pulse(project: Project, call: SignalCall) -> Iterator[Problem]:
@@ -142,10 +145,9 @@ def _is_none(value: Value) -> bool:
     return isinstance(value, Const) and value.value is None
 
 
-def _late_clear(project: Project, call: SignalCall) -> Iterator[Problem]:
-    """`ready.wait(); work(); ready.clear()`: what was set during the work is lost."""
-    steps = project.steps(call.func)
-    wait = next(
+def _wait_before(project: Project, call: SignalCall) -> SignalCall | None:
+    """The wait without a limit that comes before the `clear()` in the same block of a loop."""
+    return next(
         (
             wait
             for wait in project.signals.on(call.origins, "event", "wait")
@@ -158,8 +160,11 @@ def _late_clear(project: Project, call: SignalCall) -> Iterator[Problem]:
         ),
         None,
     )
-    if wait is None:
-        return
+
+
+def _late_clear(project: Project, call: SignalCall, wait: SignalCall) -> Iterator[Problem]:
+    """`ready.wait(); work(); ready.clear()`: what was set during the work is lost."""
+    steps = project.steps(call.func)
     between = steps[wait.number + 1 : call.number]
     if call.type.world == "tasks" and not any(isinstance(step.node, Suspend) for step in between[1:]):
         return
@@ -186,6 +191,33 @@ def _late_clear(project: Project, call: SignalCall) -> Iterator[Problem]:
                 provable=False,
             )
             return
+
+
+def _cleared_by_all(project: Project, call: SignalCall, wait: SignalCall) -> Iterator[Problem]:
+    """`ready.wait(); ready.clear()` in several threads: each of them takes the signal from the others."""
+    steps = project.steps(call.func)[wait.number + 1 : call.number]
+    if call.type.world == "tasks" or not all(_passing(step.node) for step in steps):
+        return
+    if any(origin[0] == call.func.id for origin in call.origins) or not call.origins:
+        return
+    spawn = next((one for one in project.spawns if one.target.func is call.func and one.many and not one.assumed), None)
+    if (
+        spawn is None
+        or spawn.distinct
+        or any(project.links.looped[func].intersection([at]) for func, at in call.origins)
+    ):
+        return
+    name = text(call.receiver)
+    yield Problem(
+        project.site(call.func, call.call.span),
+        f"several threads wait for `{name}` and clear it: one `set()` wakes all that wait just then, and another is wiped out before anybody sees it",
+        (
+            Related(project.site(wait.func, wait.call.span), "waited for here"),
+            Related(project.site(spawn.func, spawn.span), spawn.story),
+        ),
+        confidence=Confidence.MEDIUM,
+        provable=False,
+    )
 
 
 def _waits_for_answer(project: Project, setter: SignalCall) -> bool:
