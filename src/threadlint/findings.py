@@ -57,6 +57,10 @@ class Oracle(str, Enum):
     AWAIT_RACE = "rmw-across-await"
     SHARED_ITERATOR = "generator-already-executing"
     FOREIGN_LOOP = "loop-used-from-thread"
+    PROCESS_RACE = "process-race"
+    NOT_SET = "not-set-in-thread"
+    UNSENDABLE = "cannot-be-sent"
+    SPAWN_IMPORT = "spawn-import-fails"
 
 
 @dataclass(frozen=True, slots=True, order=True)

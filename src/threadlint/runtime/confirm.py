@@ -19,7 +19,14 @@ if TYPE_CHECKING:
 INJECTABLE = frozenset({Oracle.SWALLOWED_ERROR, Oracle.QUEUE_JOIN, Oracle.LOCK_LEAK, Oracle.SEMAPHORE})
 """Where the program may have to be made to fail before it shows the mistake."""
 FORCED = frozenset(
-    {Oracle.LOST_UPDATE, Oracle.LOCK_ORDER, Oracle.POOL_DEADLOCK, Oracle.LOOP_BLOCKED, Oracle.AWAIT_RACE}
+    {
+        Oracle.LOST_UPDATE,
+        Oracle.LOCK_ORDER,
+        Oracle.POOL_DEADLOCK,
+        Oracle.LOOP_BLOCKED,
+        Oracle.AWAIT_RACE,
+        Oracle.PROCESS_RACE,
+    }
 )
 """Where time decides whether a pause or a measurement succeeds; the others show the same in every run."""
 ENOUGH = 3

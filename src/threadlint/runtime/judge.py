@@ -65,7 +65,7 @@ def confirmed(trial: Trial, run: Run) -> Outcome | None:
         harness = run.first("harness")
         if harness is not None:
             return Tier.HARNESS, harness_text(trial, harness, where), steps_of(witness), ()
-        return Tier.CONFIRMED, f"confirmed ({where})", steps_of(witness), injected_notes(run)
+        return Tier.CONFIRMED, f"confirmed ({where})", steps_of(witness), (*injected_notes(run), *start_notes(run))
     if trial.oracle is Oracle.SWALLOWED_ERROR:
         return swallowed(run)
     if trial.oracle is Oracle.LOCK_LEAK:
@@ -140,6 +140,16 @@ def injected_notes(run: Run) -> tuple[str, ...]:
         return ()
     where = f" at line {one['line']}" if "line" in one else ""
     return (f"a failure was injected{where}: the program does not fail by itself",)
+
+
+def start_notes(run: Run) -> tuple[str, ...]:
+    """Says so if processes were started in a way that is not the default on this machine."""
+    one = run.first("start-method")
+    if one is None:
+        return ()
+    return (
+        f"processes were started by `{one['method']}` where the program does not say how; the default here is `{one['default']}`",
+    )
 
 
 def failed(run: Run) -> Outcome | None:
@@ -227,6 +237,8 @@ def unconfirmed(trial: Trial, runs: Sequence[Run]) -> Outcome:
         notes = (f"{times} by {by} in {during}, {held}",)
     if trial.oracle is Oracle.LOST_UPDATE:
         return (*race_text(trial, runs, pauses, executions, threads), (), notes)
+    if trial.oracle is Oracle.PROCESS_RACE:
+        return (*process_text(trial, runs, pauses), (), ())
     if not any(run.of("reached") for run in runs):
         return Tier.NOT_EXERCISED, f"not exercised: line {trial.site.line} never ran", (), notes
     if trial.oracle is Oracle.LOCK_ORDER and pauses:
@@ -250,6 +262,19 @@ def unconfirmed(trial: Trial, runs: Sequence[Run]) -> Outcome:
         text = f"not confirmed: a failure injected at line {line} left nothing behind"
         return Tier.NOT_CONFIRMED, text, (), notes
     return Tier.NOT_CONFIRMED, "not confirmed: the program ended, and it did not happen", (), notes
+
+
+def process_text(trial: Trial, runs: Sequence[Run], pauses: list[dict[str, Any]]) -> tuple[Tier, str]:
+    """Why no update was lost between processes."""
+    names = {one["thread"] for one in runs[0].of("reached")}
+    if not names:
+        return Tier.NOT_EXERCISED, f"not exercised: line {trial.site.line} never ran"
+    if len(names) < 2:
+        return Tier.NOT_EXERCISED, "not exercised: one process"
+    return (
+        Tier.NOT_CONFIRMED,
+        f"not confirmed: {len(names)} processes ran it, and no other could store in between in {len(pauses)} forced attempts",
+    )
 
 
 def race_text(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from threadlint.facts.model import Const, Try
-from threadlint.findings import Confidence, Problem, Related, Severity
+from threadlint.findings import Confidence, Oracle, Problem, Related, Severity
 from threadlint.knowledge.primitives import CONTEXT_CARRIERS
 from threadlint.project.bodies.context_vars import VarUse
 from threadlint.project.bodies.paths import catches
@@ -21,7 +21,7 @@ _CALLS_UP = 2
 _INHERITS = (3, 14)
 
 
-@rule("TL604", since="0.1", severity=Severity.WARNING, confidence=Confidence.MEDIUM)
+@rule("TL604", since="0.1", severity=Severity.WARNING, confidence=Confidence.MEDIUM, oracle=Oracle.NOT_SET)
 def contextvar_lost_in_thread(project: Project) -> Iterator[Problem]:
     """A context variable is set, and read in a thread that does not have the value.
 

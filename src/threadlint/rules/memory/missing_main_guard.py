@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from threadlint.facts.model import Call, Const, If, Jump, Match, Node, Ref, Root, Try, Value, walk
-from threadlint.findings import Problem, Related, Severity
+from threadlint.findings import Oracle, Problem, Related, Severity
 from threadlint.knowledge.primitives import CONTEXT
 from threadlint.knowledge.stdlib import EXECUTORS, POOLS
 from threadlint.project.locks.locks import Step, text
@@ -22,7 +22,7 @@ _GUARDS = ("__name__", "current_process", "parent_process", "main_process", "is_
 _EXITS = frozenset({"exit", "_exit", "abort"})
 
 
-@rule("TL609", since="0.1", severity=Severity.WARNING)
+@rule("TL609", since="0.1", severity=Severity.WARNING, oracle=Oracle.SPAWN_IMPORT)
 def missing_main_guard(project: Project) -> Iterator[Problem]:
     """A process is started when the module is imported, and the process imports the module again.
 

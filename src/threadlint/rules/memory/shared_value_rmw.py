@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from threadlint.facts.model import Access, Const, Kind, Ref, Root
-from threadlint.findings import Confidence, Problem, Related, Severity
+from threadlint.findings import Confidence, Oracle, Problem, Related, Severity
 from threadlint.knowledge.primitives import MANAGER
 from threadlint.project.locks.locks import Step, text
 from threadlint.project.names.things import Func, Object
@@ -30,7 +30,7 @@ _SPACES = frozenset({f"{MANAGER}.Namespace"})
 _WITH_LOCK = frozenset({"multiprocessing.Value", "multiprocessing.Array"})
 
 
-@rule("TL605", since="0.1", severity=Severity.ERROR)
+@rule("TL605", since="0.1", severity=Severity.ERROR, oracle=Oracle.PROCESS_RACE)
 def shared_value_rmw(project: Project) -> Iterator[Problem]:
     """A value shared between processes is updated in two steps, a read and a write, and no lock is held for both.
 

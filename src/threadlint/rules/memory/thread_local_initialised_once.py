@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from threadlint.facts.model import Kind, Try
-from threadlint.findings import Problem, Related, Severity
+from threadlint.findings import Oracle, Problem, Related, Severity
 from threadlint.project.bodies.paths import catches
 from threadlint.project.bodies.thread_locals import LocalUse, Storage
 from threadlint.project.names.test_files import in_tests
@@ -16,7 +16,7 @@ from threadlint.project.roots.thread_roots import Spawn
 from threadlint.rules.rule import rule
 
 
-@rule("TL601", since="0.1", severity=Severity.ERROR)
+@rule("TL601", since="0.1", severity=Severity.ERROR, oracle=Oracle.NOT_SET)
 def thread_local_initialised_once(project: Project) -> Iterator[Problem]:
     """An attribute of a `threading.local` is set in one thread only, and other threads read it.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from threadlint.facts.model import Call, Const, Many, Ref, Value
-from threadlint.findings import Problem, Related, Severity
+from threadlint.findings import Oracle, Problem, Related, Severity
 from threadlint.knowledge.primitives import CONTEXT, PRIMITIVES, Primitive
 from threadlint.knowledge.stdlib import EXECUTORS, POOLS
 from threadlint.project.locks.locks import text
@@ -39,7 +39,7 @@ _FILES = frozenset({"open()", "sqlite3.Connection", "sqlite3.connect()"})
 _BETWEEN = {"threads": "threads of one process", "tasks": "tasks of one event loop"}
 
 
-@rule("TL607", since="0.1", severity=Severity.ERROR)
+@rule("TL607", since="0.1", severity=Severity.ERROR, oracle=Oracle.UNSENDABLE)
 def wrong_primitive_kind(project: Project) -> Iterator[Problem]:
     """A lock, queue or callable is handed to another process, where it does not work.
 

@@ -6,6 +6,7 @@ import _thread
 import ast
 import atexit
 import builtins
+import importlib
 import os
 import platform
 import sys
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .job import Job
+    from .processes import SharedPause
 
 INJECTIONS = {
     "queue-join-never-returns": ("get", "task_done"),
@@ -33,7 +35,22 @@ INJECTIONS = {
     "semaphore-exhausted": ("acquire", "release"),
 }
 
-SIGNS = frozenset({"event-wait-never-woken", "condition-lock-not-held", "woken-for-nothing", "busy-wait"})
+ERRORS = frozenset({"not-set-in-thread", "cannot-be-sent"})
+PARTS = {
+    "event-loop-blocked": "loops",
+    "never-awaited": "loops",
+    "rmw-across-await": "loops",
+    "loop-used-from-thread": "loops",
+    "event-wait-never-woken": "signs",
+    "condition-lock-not-held": "signs",
+    "woken-for-nothing": "signs",
+    "busy-wait": "signs",
+    "generator-already-executing": "iterators",
+    "process-race": "processes",
+    "spawn-import-fails": "processes",
+    **dict.fromkeys(ERRORS, "raising"),
+}
+"""Modules with an `install(engine)` of their own, by oracle; imported only where they are needed."""
 
 
 class Engine:
@@ -55,6 +72,7 @@ class Engine:
         self.watch = Watch(self.registry, self.events, self.job)
         self.ended = False
         self.at_end: list[Callable[[], None]] = []
+        self.shared: SharedPause | None = None
         self.oracle()
         self.leaving()
         importer.install(self.job.files, self.rewrite)
@@ -84,18 +102,8 @@ class Engine:
                 self.watch.on_tick.append(order.look)
             else:
                 self.watch.on_tick.append(OwnLock(self.registry, self.events, self.watch).look)
-        elif oracle in {"event-loop-blocked", "never-awaited", "rmw-across-await", "loop-used-from-thread"}:
-            from . import loops  # as above
-
-            loops.install(self)
-        elif oracle in SIGNS:
-            from . import signs  # as above
-
-            signs.install(self)
-        elif oracle == "generator-already-executing":
-            from . import iterators  # as above
-
-            iterators.install(self)
+        elif oracle in PARTS:
+            importlib.import_module(f".{PARTS[oracle]}", __package__).install(self)
         builtins.__threadlint_here__ = self.here  # type: ignore[attr-defined]
         if self.job.inject:
             builtins.__threadlint_fail__ = failing(self.events)  # type: ignore[attr-defined]
@@ -109,7 +117,7 @@ class Engine:
             self.events.send("injection", line=line)
         if job.inject and job.oracle == "swallowed-exception" and real == job.flagged.path:
             arm_functions(tree)
-        if job.oracle == "race":
+        if job.oracle in {"race", "process-race"}:
             return self.split(text, tree, real)
         if job.oracle in {"event-loop-blocked", "rmw-across-await"} and real == job.flagged.path:
             from . import loops  # as above
@@ -119,6 +127,12 @@ class Engine:
             from . import iterators  # as above
 
             iterators.rewrite(tree, job.flagged)
+        if job.oracle in ERRORS and real == job.flagged.path:
+            from . import raising  # as above
+
+            self.events.send("loaded", path=real)
+            raising.wrap(tree, job)
+            return tree
         if real == job.flagged.path:
             self.events.send("loaded", path=real)
             insert_mark(tree, job.flagged.line)
@@ -213,7 +227,9 @@ class Engine:
 
     def forked(self) -> None:
         """In a forked child: no events, no pauses, no watch; the locks go on as plain locks."""
-        self.events.muted = True
+        self.events.muted = self.shared is None
+        if self.shared is not None:
+            self.shared.forked()
         self.pauser.done = True
         self.watch.stopped = True
         self.hooks.nested = None
@@ -222,7 +238,7 @@ class Engine:
 
 def widened(job: Job) -> Job:
     """The job with the flagged line widened to its whole statement, so that a call over several lines is met."""
-    if job.oracle == "race":
+    if job.oracle in {"race", "process-race"}:
         return job
     places = []
     for place in job.places:
