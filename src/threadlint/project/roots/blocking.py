@@ -56,7 +56,7 @@ class BlockingCalls:
         block = RUFF.get(names[0]) or WAITS[names[0]]
         if _does_not_wait(call, block) or (names[0] == "time.sleep" and call.args == (Const(0),)):
             return None
-        if self._at_hand(func, call, names[0]):
+        if self._at_hand(func, call, names[0]) or self._only_raises(func, call, names[0]):
             return None
         shown = text(call.callee) if isinstance(call.callee, Ref) else names[0]
         return Blocking(call, shown, block.waits, names[0] in RUFF)
@@ -78,6 +78,18 @@ class BlockingCalls:
             ):
                 return True
         return False
+
+    def _only_raises(self, func: Func, call: Call, name: str) -> bool:
+        """`future.result()` as a statement, for a future made elsewhere: it is done, and what is wanted is its exception."""
+        return (
+            name.endswith(".result")
+            and call.use == "discarded"
+            and isinstance(call.callee, Ref)
+            and all(
+                isinstance(thing, Object) and thing.frame is not func
+                for thing in self.types.of(call.callee.receiver, func)
+            )
+        )
 
     def _asked(self, func: Func, step: Step) -> bool:
         """`if future.done(): future.result()`, or the function has awaited it in another form before."""

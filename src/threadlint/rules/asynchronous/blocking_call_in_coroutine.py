@@ -17,6 +17,7 @@ from threadlint.rules.rule import rule
 
 _MAKERS = (
     "partial",
+    "cast",
     "wrap",
     "bind",
     "make",

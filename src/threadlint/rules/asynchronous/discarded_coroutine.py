@@ -10,6 +10,7 @@ from threadlint.knowledge.event_loops import TASK_MAKERS
 from threadlint.project.bodies.lifetimes import named
 from threadlint.project.names.test_files import in_tests
 from threadlint.project.names.things import External, Func, FunctionThing
+from threadlint.project.names.values import refs
 from threadlint.project.project import Project
 from threadlint.rules.rule import rule
 
@@ -86,7 +87,10 @@ def discarded_coroutine(project: Project) -> Iterator[Problem]:
     - ruff's RUF006 knows the dropped task where it is spelled `asyncio.create_task` or `asyncio.ensure_future`; this rule goes by what the name means.
     """
     for func in project.functions:
+        other_world = _for_plain_code(project, func)
         for call in project.links.calls[func.id].values():
+            if call.id in other_world:
+                continue
             if call.use == "discarded" or _unread(project, func, call):
                 yield from _dropped(project, func, call)
             elif _makes_task(project, func, call) and _only_returned(project, func, call) and not in_tests(func):
@@ -104,6 +108,19 @@ def discarded_coroutine(project: Project) -> Iterator[Problem]:
                             _body(project, call, func),
                             partners=(site,),
                         )
+
+
+def _for_plain_code(project: Project, func: Func) -> set[int]:
+    """The numbers of the calls in branches for the plain twin of the code: `if _IS_SYNC: self.open()`."""
+    return {
+        step.node.id
+        for step in project.steps(func)
+        if isinstance(step.node, Call)
+        and any(
+            isinstance(node, If) and any("sync" in (ref.name, *ref.path)[-1].lower() for ref in refs(node.test))
+            for node, _ in step.context
+        )
+    }
 
 
 def _told_ruff(func: Func, call: Call) -> bool:
@@ -226,7 +243,10 @@ def _given_coroutines(project: Project, func: Func, call: Call) -> bool:
     for value in call.args:
         if isinstance(value, Ref) and value.root == Root.RESULT:
             made = project.links.calls[func.id].get(int(value.name))
-            if made is not None and not _makes_task(project, func, made):
+            if made is None or _makes_task(project, func, made):
+                continue
+            things = project.types.of(made.callee, func)
+            if all(isinstance(thing, FunctionThing) and thing.func.facts.is_async for thing in things):
                 return True
         elif any(True for _ in project.coroutines.of(value, func)):
             return True
