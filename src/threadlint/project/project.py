@@ -57,6 +57,7 @@ from threadlint.project.roots.overlap import Overlap
 from threadlint.project.roots.ownership import Ownership
 from threadlint.project.roots.pools import Pools
 from threadlint.project.roots.processes import ProcessSpawn, Reached, processes, reached
+from threadlint.project.roots.task_overlap import TaskOverlap
 from threadlint.project.roots.task_roots import TaskRoots
 from threadlint.project.roots.thread_classes import ThreadClasses
 from threadlint.project.roots.thread_roots import Spawn, ThreadRoots
@@ -379,7 +380,8 @@ class Project:
     @cached_property
     def lock_order(self) -> LockOrder:
         """In which order locks are taken."""
-        return LockOrder(self.links, self.acquires, self.steps, self.entry, self.overlap, self.handed_over)
+        tasks = TaskOverlap(tuple(self.functions), self.tasks, self.steps, self.calls)
+        return LockOrder(self.links, self.acquires, self.steps, self.entry, self.overlap, tasks, self.handed_over)
 
     @cached_property
     def titles(self) -> Titles:
@@ -395,7 +397,15 @@ class Project:
     def waits(self) -> Waits:
         """Which calls wait for another thread, and what that thread needs."""
         return Waits(
-            self.links, self.locks, self.acquires, self.queues, self.entry, self.spawns, self.steps, self.calls
+            self.links,
+            self.locks,
+            self.acquires,
+            self.queues,
+            self.entry,
+            self.spawns,
+            self.tasks,
+            self.steps,
+            self.calls,
         )
 
     @cached_property

@@ -19,6 +19,7 @@ from threadlint.project.locks.locks import ANY_LOCK, Held, Lock, Step
 from threadlint.project.names.linker import Links
 from threadlint.project.names.things import Func
 from threadlint.project.roots.overlap import Overlap
+from threadlint.project.roots.task_overlap import TaskOverlap
 
 _MOST_EDGES = 12
 _MOST_PATHS = 4000
@@ -59,6 +60,7 @@ class LockOrder:
     steps: Callable[[Func], list[Step]]
     entry: EntryLocks
     overlap: Overlap
+    task_overlap: TaskOverlap
     handed_over: frozenset[str]
     _edges: dict[tuple[str, str], list[Edge]] | None = field(default=None)
 
@@ -97,7 +99,7 @@ class LockOrder:
             yield from self._under(func, step.held, acquire, acquire.chain[0][1])
 
     def _under(self, func: Func, holding: tuple[Held, ...], acquire: Acquire, span: Span) -> Iterator[Edge]:
-        if not self._counts(acquire.lock):
+        if not _counts(acquire.lock):
             return
         above = self.entry.always.get(func.id, frozenset())
         # taking a re-entrant lock again, or one that the caller holds, waits for nobody
@@ -108,14 +110,12 @@ class LockOrder:
         keys = above | {one.lock.key for one in holding if one.lock.excludes}
         for held in holding:
             if (
-                self._counts(held.lock)
+                _counts(held.lock)
+                and held.lock.kind.world == acquire.lock.kind.world
                 and isinstance(held.value, Ref)
                 and (held.lexical or held.lock.key not in self.handed_over)
             ):
                 yield Edge(held, acquire, func, span, keys - {held.lock.key, acquire.lock.key, ANY_LOCK})
-
-    def _counts(self, lock: Lock) -> bool:
-        return lock.known and lock.excludes and not lock.each and lock.kind.world == "threads"
 
     def cycles(self) -> Iterator[tuple[Edge, ...]]:
         """Rings of locks whose pairs can run in parallel with no gate around two of them; longer rings only where no shorter one joins their locks."""
@@ -126,6 +126,14 @@ class LockOrder:
             if isinstance(found, tuple):
                 seen.append(locks)
                 yield found
+
+    def between(self, wanted: str, held: str, waiting: Func, holding: frozenset[str]) -> Edge | None:
+        """Somebody who takes the lock `held` while it holds the lock `wanted`, at the same time as `waiting` waits with the locks `holding`."""
+        for edge in self.edges().get((wanted, held), ())[:_MOST_EDGES]:
+            ours = edge.gates | {wanted}
+            if not ours & holding and self._in_parallel(edge.func, waiting, edge.held.lock):
+                return edge
+        return None
 
     def harmless(self) -> Iterator[tuple[tuple[str, ...], Harmless, frozenset[str]]]:
         """Rings of two locks that are no deadlock: the keys of the locks, why, and the gates that are held around all of its pairs."""
@@ -143,8 +151,14 @@ class LockOrder:
         for ring in sorted(rings(after, _MOST_PATHS), key=lambda ring: (len(ring), ring)):
             yield ring, [edges[name, ring[(number + 1) % len(ring)]] for number, name in enumerate(ring)]
 
+    def _in_parallel(self, one: Func, other: Func, lock: Lock) -> bool:
+        return (self.task_overlap if lock.kind.world == "tasks" else self.overlap).of(one, other)
+
     def _possible(self, hops: list[list[Edge]]) -> tuple[Edge, ...] | Harmless:
         """One pair for each hop such that all can be under way at once: each in a thread of its own, all of them holding different locks."""
+        if len(hops) == 2:
+            # unsound: the object above may be one below after all
+            hops = [[edge for edge in hop if not _above(edge, hops[1 - number])] for number, hop in enumerate(hops)]
         choices = [
             sorted(hop, key=lambda edge: (not edge.certain, len(edge.taken.chain)))[:_MOST_EDGES] for hop in hops
         ]
@@ -157,21 +171,25 @@ class LockOrder:
             if len(chosen) == len(choices):
                 return chosen
             free = [edge for edge in choices[len(chosen)] if all(_disjoint(edge, other) for other in chosen)]
-            fit = [edge for edge in free if all(self.overlap.of(edge.func, other.func) for other in chosen)]
+            fit = [
+                edge
+                for edge in free
+                if all(self._in_parallel(edge.func, other.func, edge.held.lock) for other in chosen)
+            ]
             if len(fit) < len(free):
                 why = Harmless.APART
-            # unsound: a ring of two may still close where the object below is the one above after all
-            ring = [(*chosen, edge) for edge in fit if len(choices) > 2 or not any(_below(edge, one) for one in chosen)]
-            todo.extend(reversed(ring))
+            todo.extend((*chosen, edge) for edge in reversed(fit))
         return why
 
 
-def _below(one: Edge, other: Edge) -> bool:
-    """Whether the two pairs are one path `A -> B -> A` whose second `A` belongs to another object: an object and a part of it of the same class."""
-    for upper, lower in ((one, other), (other, one)):
-        if (upper.taken.func, upper.taken.span) == (lower.held.func, lower.held.span) and not lower.certain:
-            return True
-    return False
+def _counts(lock: Lock) -> bool:
+    return lock.known and lock.excludes and not lock.each and lock.kind.world in ("threads", "tasks")
+
+
+def _above(edge: Edge, back: list[Edge]) -> bool:
+    """Whether the pair `A -> B` goes on to take an `A` again by another name: an object that has parts of its own class, and locks them below it."""
+    here = (edge.taken.func, edge.taken.span)
+    return any((other.held.func, other.held.span) == here and not other.certain for other in back)
 
 
 def _disjoint(one: Edge, other: Edge) -> bool:

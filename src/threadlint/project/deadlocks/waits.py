@@ -10,13 +10,13 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
-from threadlint.facts.model import Call, Const, If, Loop, Ref, Root, Span, Value, With
+from threadlint.facts.model import UNKNOWN, Call, Const, If, Loop, Ref, Root, Span, Suspend, Value, With, WithItem
 from threadlint.knowledge.stdlib import POOLS, QUEUES
 from threadlint.project.locks.acquires import Acquire, Acquires
 from threadlint.project.locks.entry_locks import EntryLocks
-from threadlint.project.locks.locks import Locks, Step
+from threadlint.project.locks.locks import Locks, Step, text
 from threadlint.project.names.linker import Links
-from threadlint.project.names.things import ClassThing, Cls, Func, FunctionThing, Object
+from threadlint.project.names.things import ClassThing, Cls, External, Func, FunctionThing, Object
 from threadlint.project.names.values import refs
 from threadlint.project.queues.queues import Queues
 from threadlint.project.roots.thread_roots import THREADS, Spawn
@@ -60,10 +60,12 @@ class Waits:
     queues: Queues
     entry: EntryLocks
     spawns: tuple[Spawn, ...]
+    tasks: tuple[Spawn, ...]
     steps: Callable[[Func], list[Step]]
     calls: Callable[[Func, Step], tuple[tuple[FunctionThing | ClassThing, Call], ...]]
     _answers: dict[str, tuple[Wait, ...]] = field(default_factory=dict)
     _spawned: dict[tuple[str, int], list[Spawn]] | None = field(default=None)
+    _started: dict[tuple[str, int], list[Spawn]] | None = field(default=None)
     _signals: dict[tuple[str, object], list[tuple[Func, Call, frozenset[str]]]] | None = field(default=None)
 
     def of(self, func: Func, depth: int = 0) -> tuple[Wait, ...]:
@@ -85,7 +87,9 @@ class Waits:
     def called(self, func: Func, step: Step, depth: int = 0) -> Iterator[Wait]:
         """The waits below the call at this step."""
         for thing, node in self.calls(func, step):
-            if isinstance(thing, FunctionThing) and not thing.func.facts.is_generator and not thing.func.facts.is_async:
+            if not isinstance(thing, FunctionThing) or thing.func.facts.is_generator:
+                continue
+            if not thing.func.facts.is_async or node.use.startswith("awaited"):
                 for wait in self.of(thing.func, depth + 1):
                     yield Wait(
                         wait.what,
@@ -105,8 +109,15 @@ class Waits:
                 needs = tuple(self._of_pool(item.value, func))
                 if needs:
                     yield Wait("leaving the `with` of the executor", func, item.span, needs)
+                needs = tuple(self._of_group(item, func)) if node.is_async else ()
+                if needs:
+                    yield Wait("leaving the `async with` of the task group", func, item.span, needs)
+        elif isinstance(node, Suspend):
+            needs = tuple(self._of_task(node, func)) if node.kind == "await" and not self._timed(func, step) else ()
+            if needs:
+                yield Wait(f"`await {text(node.value or UNKNOWN)}`", func, node.span, needs)
         elif isinstance(node, Call) and isinstance(node.callee, Ref) and node.callee.path:
-            found = self._method(func, node, node.callee)
+            found = self._method(func, node, node.callee) if not self._timed(func, step) else None
             if found is not None and found.needs and not self._asked(func, step, node.callee):
                 yield replace(found, asked=_flags(step))
 
@@ -126,7 +137,7 @@ class Waits:
         receiver = callee.receiver
         if name not in _METHODS or _limited(node, name):
             return None
-        shown = f"`{'.'.join((callee.name, *callee.path))}()`"
+        shown = f"`{self._shown(func, callee)}()`"
         objects = [thing for thing in self.locks.types.of(receiver, func) if isinstance(thing, Object)]
         if name in ("join", "terminate") and any(thing.type in POOLS for thing in objects):
             return Wait(shown, func, node.span, tuple(self._of_callbacks(objects)))
@@ -138,7 +149,7 @@ class Waits:
         if name == "shutdown":
             return Wait(shown, func, node.span, tuple(self._of_pool(receiver, func)))
         if name in ("get", "put"):
-            return Wait(shown, func, node.span, tuple(self._other_end(receiver, func, name)))
+            return Wait(shown, func, node.span, tuple(self._other_end(receiver, func, node)))
         lock = self.locks.of(receiver, func)
         if lock is not None and lock.kind.kind == "condition":
             return Wait(shown, func, node.span, tuple(self._signalled("notify", lock.key)), own=lock.key)
@@ -146,11 +157,20 @@ class Waits:
             if thing.frame is None or thing.call is None:
                 continue
             origin = (thing.frame.id, thing.call.id)
-            if thing.type == "threading.Event":
+            if thing.type == "threading.Event" or (thing.type == "asyncio.Event" and node.use.startswith("awaited")):
                 return Wait(shown, func, node.span, tuple(self._signalled("set", origin)))
-            if thing.type == "threading.Barrier":
+            if thing.type == "threading.Barrier" or (
+                thing.type == "asyncio.Barrier" and node.use.startswith("awaited")
+            ):
                 return Wait(shown, func, node.span, tuple(self._signalled("wait", origin)))
         return None
+
+    def _shown(self, func: Func, callee: Ref) -> str:
+        """`pool.submit().result` for a method of what a call returns."""
+        call = self.links.calls[func.id].get(int(callee.name)) if callee.root == Root.RESULT else None
+        if call is None or not isinstance(call.callee, Ref) or call.callee.root == Root.RESULT:
+            return text(callee)
+        return ".".join((f"{text(call.callee)}()", *callee.path))
 
     def _of_thread(self, thing: Object) -> Iterator[Need]:
         """The thread's target, or what was submitted, has to run to its end."""
@@ -160,6 +180,49 @@ class Waits:
                 self._spawned[spawn.func.id, spawn.call.id].append(spawn)
         if thing.frame is not None and thing.call is not None:
             for spawn in self._spawned.get((thing.frame.id, thing.call.id), ()):
+                yield self._to_the_end(spawn)
+
+    def _timed(self, func: Func, step: Step) -> bool:
+        """`async with asyncio.timeout(3):` around the wait."""
+        values = [
+            item.value
+            for node, _ in step.context
+            if isinstance(node, With)
+            for item in node.items
+            if isinstance(item.value, Ref) and item.value.root == Root.RESULT and not item.value.path
+        ]
+        calls = [self.links.calls[func.id].get(int(value.name)) for value in values]
+        return any(
+            isinstance(thing, External) and thing.name in _TIMEOUTS
+            for call in calls
+            if call is not None
+            for thing in self.locks.types.of(call.callee, func)
+        )
+
+    def _of_task(self, node: Suspend, func: Func) -> Iterator[Need]:
+        """The awaited task, or what is gathered, has to run to its end."""
+        if self._started is None:
+            self._started = defaultdict(list)
+            for spawn in self.tasks:
+                begin = self.steps(spawn.func)[spawn.begin].node if spawn.kind == "task" else None
+                if isinstance(begin, Call):
+                    self._started[spawn.func.id, begin.id].append(spawn)
+        value = node.value
+        made = {
+            (thing.frame.id, thing.call.id)
+            for thing in self.locks.types.of(value, func)
+            if isinstance(thing, Object) and thing.frame is not None and thing.call is not None
+        }
+        if isinstance(value, Ref) and value.root == Root.RESULT and not value.path:
+            made.add((func.id, int(value.name)))
+        for key in sorted(made):
+            yield from map(self._to_the_end, self._started.get(key, ()))
+
+    def _of_group(self, item: WithItem, func: Func) -> Iterator[Need]:
+        """The tasks that are made of a group have to run to their end."""
+        for spawn in self.tasks if item.target is not None else ():
+            begin = self.steps(func)[spawn.begin].node if spawn.func is func and spawn.kind == "task" else None
+            if isinstance(begin, Call) and isinstance(begin.callee, Ref) and begin.callee.receiver == item.target:
                 yield self._to_the_end(spawn)
 
     def _to_the_end(self, spawn: Spawn) -> Need:
@@ -248,11 +311,13 @@ class Waits:
                     use.func, use.call.span, f"`{use.func.name}` has to come to `task_done()` first", keys, found
                 )
 
-    def _other_end(self, value: Ref, func: Func, method: str) -> Iterator[Need]:
+    def _other_end(self, value: Ref, func: Func, wait: Call) -> Iterator[Need]:
         """`get()` ends when somebody puts; it is stuck when every `put()` needs the lock. The same for `put()` on a queue with a limit."""
+        method = wait.callee.path[-1] if isinstance(wait.callee, Ref) else ""
         other = ("put", "put_nowait") if method == "get" else ("get", "get_nowait")
         for origin in set(self.queues.origins(value, func)):
-            if QUEUES[self.queues.kinds[origin]] != "threads" or (method == "put" and not self._bounded(origin)):
+            world = "tasks" if wait.use.startswith("awaited") else "threads"
+            if QUEUES[self.queues.kinds[origin]] != world or (method == "put" and not self._bounded(origin)):
                 continue
             ends = [use for use in self.queues.uses().get(origin, []) if use.method in other]
             needed = [self._held_at(use.func, use.call) for use in ends]
@@ -292,8 +357,8 @@ class Waits:
                         found["notify", lock.key].append((func, call, self._held_at(func, call)))
                     continue
                 for thing in self.locks.types.of(receiver, func):
-                    wanted = "threading.Event" if name == "set" else "threading.Barrier"
-                    if isinstance(thing, Object) and thing.type == wanted and thing.frame and thing.call:
+                    wanted = _EVENTS if name == "set" else _BARRIERS
+                    if isinstance(thing, Object) and thing.type in wanted and thing.frame and thing.call:
                         found[name, (thing.frame.id, thing.call.id)].append((func, call, self._held_at(func, call)))
         return found
 
@@ -304,6 +369,12 @@ class Waits:
         )
 
 
+_TIMEOUTS = frozenset(
+    {"asyncio.timeout", "asyncio.timeout_at", "async_timeout.timeout", "anyio.fail_after", "anyio.move_on_after"}
+)
+"""Context managers that end a wait of a task."""
+_EVENTS = frozenset({"threading.Event", "asyncio.Event"})
+_BARRIERS = frozenset({"threading.Barrier", "asyncio.Barrier"})
 _METHODS = frozenset({"join", "terminate", "result", "exception", "shutdown", "get", "put", "wait"})
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from threadlint.facts.model import Access, Kind, Ref, Root, Span, walk
 from threadlint.project.names.linker import Links
 from threadlint.project.names.things import Func
+from threadlint.project.names.values import refs
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,7 @@ class Titles:
         if func is None or call is None:
             return Title(key.rpartition(":")[2].rstrip("?") or key)
         for node in walk(func.facts.body):
-            if isinstance(node, Access) and node.kind == Kind.WRITE and node.value == call.result:
+            if isinstance(node, Access) and node.kind == Kind.WRITE and call.result in refs(node.value):
                 return Title(_stored(node.ref, func), func, call.span)
         return Title(f"a lock made at line {call.span[0]}", func, call.span)
 

@@ -86,7 +86,7 @@ def lock_order_inversion(project: Project) -> Iterator[Problem]:
     - Orders that can only meet under a common outer lock, or in parts of the program that cannot run in parallel, are not reported.
     - Locks of objects are told apart by class and attribute; that two objects never meet in both roles is not seen.
     - A lock that is taken only for some arguments, or only tried, does not count.
-    - Locks of `asyncio` and of processes are not followed.
+    - Locks of `asyncio` count among the tasks of a loop, but an outer lock that only the callers hold is not seen for them. Locks of processes are not followed.
     """
     for ring in project.lock_order.cycles():
         yield _problem(project, _from_the_rarest(project, ring))
@@ -108,14 +108,16 @@ def _problem(project: Project, ring: tuple[Edge, ...]) -> Problem:
     here, others = ring[0], ring[1:]
     names = project.titles.names(edge.held.lock.key for edge in ring)
     first, second = names[here.held.lock.key], names[here.taken.lock.key]
+    tasks = here.held.lock.kind.world == "tasks"
+    who = "tasks" if tasks else "threads"
     if len(others) == 1:
         message = (
             f"`{first}` is held while `{second}` is taken here, and the other way round {_where(here, others[0])};"
-            " two threads can wait for each other"
+            f" two {who} can wait for each other"
         )
     else:
         listed = ", ".join(f"`{names[edge.held.lock.key]}`" for edge in ring)
-        message = f"{listed} and `{first}` again are taken in a ring; {len(ring)} threads can wait for each other"
+        message = f"{listed} and `{first}` again are taken in a ring; {len(ring)} {who} can wait for each other"
     certain = all(edge.certain for edge in ring)
     return Problem(
         project.site(here.func, here.span),
@@ -124,6 +126,7 @@ def _problem(project: Project, ring: tuple[Edge, ...]) -> Problem:
         confidence=Confidence.HIGH if certain else Confidence.MEDIUM,
         partners=(_site(project, here), *(_site(project, edge) for edge in others)),
         why=tuple(step for edge in ring for step in _story(project, edge, names)),
+        provable=not tasks,
     )
 
 
