@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from threadlint.config import Config
-from threadlint.facts.model import Call, FileFacts, Node, Ref, Span, Value
+from threadlint.facts.model import Call, FileFacts, Node, Span
 from threadlint.findings import Site
 from threadlint.project.bodies.checks import Checks
 from threadlint.project.bodies.context_vars import ContextVars
@@ -34,6 +34,7 @@ from threadlint.project.locks.releases import handed_over, let_go
 from threadlint.project.locks.titles import Titles
 from threadlint.project.names import linker
 from threadlint.project.names.call_graph import NamedCalls
+from threadlint.project.names.callees import Callees
 from threadlint.project.names.identity import Identity
 from threadlint.project.names.implicit import implicit_calls
 from threadlint.project.names.linker import Links
@@ -74,7 +75,6 @@ class Project:
     links: Links
     config: Config
     _steps: dict[str, list[Step]] = field(default_factory=dict)
-    _callees: dict[tuple[str, int], tuple[FunctionThing | ClassThing, ...]] = field(default_factory=dict)
 
     @property
     def functions(self) -> Iterator[Func]:
@@ -110,23 +110,11 @@ class Project:
 
     def callees(self, func: Func, call: Call) -> tuple[FunctionThing | ClassThing, ...]:
         """The functions and classes of the project that a call can mean."""
-        key = (func.id, call.id)
-        found = self._callees.get(key)
-        if found is None:
-            things = self.types.of(call.callee, func)
-            found = tuple(thing for thing in things if isinstance(thing, (FunctionThing, ClassThing)))
-            if len(found) > 1 and self._is_callback(call.callee, found):
-                # unsound: a callback that can be any of several functions is not followed, as callers would be mixed up
-                found = ()
-            self._callees[key] = found
-        return found
+        return self._callees.of(func, call)
 
-    def _is_callback(self, callee: Value, found: tuple[FunctionThing | ClassThing, ...]) -> bool:
-        """Whether the callee is a variable or attribute that holds functions, not a method that several classes have."""
-        if not isinstance(callee, Ref):
-            return False
-        name = callee.path[-1] if callee.path else callee.name
-        return any(isinstance(thing, FunctionThing) and thing.func.facts.name != name for thing in found)
+    @cached_property
+    def _callees(self) -> Callees:
+        return Callees(self.types)
 
     def calls(self, func: Func, step: Step) -> tuple[tuple[FunctionThing | ClassThing, Call], ...]:
         """What the step calls in the project: by a call, or implicitly (context managers, subscripts, properties)."""
