@@ -73,7 +73,7 @@ def _facts(source: Source, module: cst.Module, places: Positions) -> FileFacts:
         tuple(sorted(bound.imports.items())),
         tuple(bound.stars),
         said.suppressions,
-        said.annotations,
+        (*said.annotations, *walk.guards),
     )
 
 

@@ -42,6 +42,21 @@ def annotation(walk: Walk, node: cst.CSTNode) -> Value | None:
     return None
 
 
+def guarded_by(node: cst.CSTNode) -> str:
+    """The lock that `Annotated[int, GuardedBy("_lock")]` names; empty where the annotation names none."""
+    if not isinstance(node, cst.Subscript) or dotted(node.value).rpartition(".")[2] not in _TRANSPARENT:
+        return ""
+    for element in node.slice:
+        part = element.slice.value if isinstance(element.slice, cst.Index) else None
+        if isinstance(part, cst.Call) and dotted(part.func).rpartition(".")[2] == "GuardedBy" and part.args:
+            named = part.args[0].value
+            return str(ast.literal_eval(named.value)) if isinstance(named, cst.SimpleString) else dotted(named)
+        inner = guarded_by(part) if part is not None else ""
+        if inner:
+            return inner
+    return ""
+
+
 def _subscript(walk: Walk, node: cst.Subscript) -> Value | None:
     name = dotted(node.value).rpartition(".")[2]
     inner = [element.slice.value for element in node.slice if isinstance(element.slice, cst.Index)]

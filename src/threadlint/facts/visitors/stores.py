@@ -7,8 +7,9 @@ from typing import Any
 
 import libcst as cst
 
+from threadlint.facts.comments import Annotation
 from threadlint.facts.model import Access, Derived, Instance, Kind, Many, Ref, Root, Span, Value
-from threadlint.facts.visitors.annotations import annotation
+from threadlint.facts.visitors.annotations import annotation, guarded_by
 from threadlint.facts.visitors.expressions import place, walk_flows
 from threadlint.facts.visitors.walk import Walk
 
@@ -101,6 +102,9 @@ _OPERATORS = {
 def _annotated(walk: Walk, node: cst.AnnAssign) -> None:
     declared = annotation(walk, node.annotation.annotation)
     span = walk.at(node)
+    lock = guarded_by(node.annotation.annotation)
+    if lock:
+        walk.guards.append(Annotation(span[0], "guarded-by", lock))
     if node.value is not None:
         store(walk, node.target, walk.value(node.value), span)
     ref = place(walk, node.target)

@@ -13,6 +13,7 @@ from typing import Any
 
 import libcst as cst
 
+from threadlint.facts.comments import Annotation
 from threadlint.facts.model import UNKNOWN, Access, Class, Function, Kind, Node, Ref, Root, Span, Value
 from threadlint.facts.positions import Positions
 from threadlint.facts.visitors.scopes import Bindings
@@ -89,6 +90,8 @@ class Walk:
     functions: list[Function] = field(default_factory=list)
     classes: list[Class] = field(default_factory=list)
     modules: list[str] = field(default_factory=list)
+    guards: list[Annotation] = field(default_factory=list)
+    """which annotations name a lock, as comments do"""
     qualnames: dict[str, int] = field(default_factory=dict)
 
     def at(self, node: cst.CSTNode) -> Span:

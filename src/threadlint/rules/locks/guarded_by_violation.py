@@ -12,12 +12,13 @@ from threadlint.rules.rule import rule
 
 @rule("TL216", since="0.1", severity=Severity.ERROR)
 def guarded_by_violation(project: Project) -> Iterator[Problem]:
-    """Something is used without the lock that a comment declares for it.
+    """Something is used without the lock that a comment or an annotation declares for it.
 
     ## Why is this bad?
 
     `# guarded-by: _lock` beside an attribute promises that every access holds that lock; `# requires-lock: _lock` beside a function promises that every caller
-    does. One access without it is enough to break what all the others rely on.
+    does. `Annotated[int, GuardedBy("_lock")]` in the annotation of an attribute says the same as the first comment; `GuardedBy` may be any class of this name. One access without the lock is
+    enough to break what all the others rely on.
 
     ## Example
 
