@@ -172,6 +172,21 @@ def test_other_comments_in_the_same_code_count(project):
     assert "race.py:9:9: TL101 " in concise(project, ".")[1]
 
 
+def test_comments_and_blank_lines_cost_no_analysis(project, monkeypatch):
+    project.write({"uses.py": "import race\n"})
+    concise(project, ".")
+    changed = "# one line more\n\n" + RACE.replace("    for _", "    # and here\n    for _") + "\n\n# the end\n"
+    project.write({"race.py": changed})
+    good = concise(project, "--no-cache", ".")
+
+    def fail(*_args):
+        pytest.fail("linked")
+
+    monkeypatch.setattr("threadlint.project.project.link", fail)
+    assert concise(project, ".") == good
+    assert "race.py:11:9: TL101 " in good[1]
+
+
 # Where it is
 
 

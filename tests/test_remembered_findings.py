@@ -63,11 +63,11 @@ def module(name: str, picked: random.Random) -> str:
 def edit(text: str, name: str, picked: random.Random) -> str:
     """A small change of some kind, most of which leave a program."""
     lines = text.splitlines(keepends=True)
-    kind = picked.randrange(7)
+    kind = picked.randrange(9)
     at = picked.randrange(len(lines) + 1)
     if kind == 0:
         return module(name, picked)
-    if kind == 1:
+    if kind in {1, 7, 8}:
         return "".join([*lines[:at], picked.choice(["# remark\n", "\n", "\n\n"]), *lines[at:]])
     if kind == 2 and lines:
         return "".join([*lines[: at - 1], *lines[at:]])

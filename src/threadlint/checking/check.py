@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, fields
+from functools import cache
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -11,11 +13,13 @@ import msgspec
 from threadlint.cache.fingerprint import findings_code, key
 from threadlint.cache.store import Store
 from threadlint.checking.parts import Part
+from threadlint.checking.portable import LinesOf, from_forms, to_forms
 from threadlint.config import Config
-from threadlint.facts.source import SourceError
+from threadlint.facts.form import Lines, lines
+from threadlint.facts.source import SourceError, decode
 from threadlint.findings import Failure, Finding, Problem
-from threadlint.loading.load import mistake
-from threadlint.loading.remembered import facts_of
+from threadlint.loading.load import Loaded, mistake
+from threadlint.loading.remembered import content, facts_of
 from threadlint.modules import Modules
 
 if TYPE_CHECKING:
@@ -47,16 +51,42 @@ class Checker:
 
     def findings(self, part: Part) -> tuple[Finding, ...]:
         """What the rules say of the part's files."""
-        stored = self._key(part)
+        stored = self._key(part, lambda one: one.digest)
         found = self._remembered(stored)
         if found is None:
-            before = len(self.failures)
-            found = tuple(self._made(part))
-            if len(self.failures) == before:
-                self.store.put(stored, _ENCODER.encode(found))
+            alike = self._key(part, lambda one: one.card.form or one.digest)
+            found = self._alike(part, alike)
+            if found is None:
+                before = len(self.failures)
+                found = tuple(self._made(part))
+                if len(self.failures) > before:
+                    return found
+                with suppress(ValueError, SourceError):
+                    self.store.put(alike, _ENCODER.encode(to_forms(found, self._lines(part))))
+            self.store.put(stored, _ENCODER.encode(found))
         return found
 
-    def _key(self, part: Part) -> bytes:
+    def _alike(self, part: Part, stored: bytes) -> tuple[Finding, ...] | None:
+        """What has been found in files that differ from these in comments and blank lines alone."""
+        found = self._remembered(stored)
+        try:
+            return None if found is None else from_forms(found, self._lines(part))
+        except (ValueError, SourceError):
+            return None
+
+    def _lines(self, part: Part) -> LinesOf:
+        files = {one.file.name: one for one in (*part.files, *part.around)}
+
+        @cache
+        def of(path: str) -> Lines:
+            one = files.get(path)
+            if one is None or not one.card.form:
+                raise ValueError(path)
+            return lines(decode(content(one), path).text)
+
+        return of
+
+    def _key(self, part: Part, hashed: Callable[[Loaded], bytes]) -> bytes:
         settings = [
             f"{one.name}={getattr(self.config, one.name)!r}"
             for one in fields(self.config)
@@ -67,7 +97,7 @@ class Checker:
             inputs.append(len(group).to_bytes(8, "little"))
             for one in group:
                 names = (one.file.name, self.modules.name(one.file.path))
-                inputs += [*(name.encode("utf-8", "surrogateescape") for name in names), one.digest]
+                inputs += [*(name.encode("utf-8", "surrogateescape") for name in names), hashed(one)]
         return key("findings", findings_code(), *inputs)
 
     def _remembered(self, stored: bytes) -> tuple[Finding, ...] | None:

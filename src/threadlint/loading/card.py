@@ -18,6 +18,8 @@ class Card(msgspec.Struct, frozen=True, array_like=True):
     suppressions: tuple[Suppression, ...] = ()
     ambient: bool = False
     """whether it may hold a setting that tells for the whole program that a framework uses threads"""
+    form: bytes = b""
+    """the hash of what is left without comments and blank lines; empty where they mean something"""
     error: tuple[str, int, int] | None = None
     """message, line and column"""
 

@@ -13,12 +13,16 @@ import msgspec
 from threadlint.cache.fingerprint import SIZE, facts_code, key
 from threadlint.cache.store import Store
 from threadlint.discovery import SourceFile
-from threadlint.facts.source import SourceError, contents
+from threadlint.facts.comments import scan
+from threadlint.facts.form import form
+from threadlint.facts.source import SourceError, contents, decode
 from threadlint.findings import Failure
-from threadlint.loading.card import DEBUG, Card, decode_card, decode_made, described, encode
+from threadlint.loading.card import DEBUG, Card, decode_card, decode_made, described, encode, is_ambient
 from threadlint.loading.workers import Workers
 from threadlint.modules import Modules
 
+FEW = 20
+"""So many files are compared with what they were before; where more are new, that is not what has happened."""
 REPORT_AT = "https://github.com/threadlint/threadlint/issues"
 
 
@@ -81,13 +85,14 @@ class Loader:
                 self.failures.append(mistake(file.name, "reading this file", made.mistake))
                 continue
             self.store.put(facts_key(digest), made.facts)
-            self.store.put(key("card", facts_code(), digest), encode(made.card))
+            self._keep(digest, made.card)
             self._add(file, digest, made.card)
 
     def _tasks(
         self, missing: Sequence[tuple[SourceFile, os.stat_result | None]]
     ) -> Iterator[tuple[tuple[SourceFile, bytes], str, bytes]]:
         """Read the files; those whose content nobody has seen before are tasks for a worker."""
+        few = len(missing) <= FEW
         for file, stat in missing:
             try:
                 data = self.given[file.path] if file.path in self.given else contents(file.path)
@@ -98,10 +103,32 @@ class Loader:
             if stat is not None:
                 self.store.see(str(file.path), stat, digest)
             card = self._card(digest)
+            if card is None and few and stat is not None:
+                card = self._like_before(data, file.name, digest)
             if card is None:
                 yield (file, digest), file.name, data
             else:
                 self._add(file, digest, card)
+
+    def _keep(self, digest: bytes, card: Card) -> None:
+        self.store.put(key("card", facts_code(), digest), encode(card))
+        if card.form:
+            self.store.put(key("form", facts_code(), card.form), encode(card))
+
+    def _like_before(self, data: bytes, name: str, digest: bytes) -> Card | None:
+        """The card of a file that differs from one that is known in comments and blank lines alone; its facts are made if they are asked for."""
+        try:
+            text = decode(data, name).text
+        except SourceError:
+            return None
+        same = form(text)
+        known = self._decoded(key("form", facts_code(), same)) if same else None
+        if known is None:
+            return None
+        # The comments are other ones.
+        card = Card(known.imports, scan(text).suppressions, is_ambient(text), same)
+        self._keep(digest, card)
+        return card
 
     def _add(self, file: SourceFile, digest: bytes, card: Card) -> None:
         if self.progress:
@@ -123,7 +150,10 @@ class Loader:
             self.failures.append(Failure(file.name, error.line, error.column, error.message))
 
     def _card(self, digest: bytes) -> Card | None:
-        data = self.store.get(key("card", facts_code(), digest))
+        return self._decoded(key("card", facts_code(), digest))
+
+    def _decoded(self, stored: bytes) -> Card | None:
+        data = self.store.get(stored)
         if data is None:
             return None
         try:

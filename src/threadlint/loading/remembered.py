@@ -30,8 +30,13 @@ def facts_of(one: Loaded, store: Store) -> FileFacts:
             pass
     from threadlint.facts.extract import extract
 
-    # The card was there and the facts are not: the cache has lost them.
-    text = contents(one.file.path)
-    if blake2b(text, digest_size=SIZE).digest() != one.digest:
+    # The card was made without them, or the cache has lost them.
+    return extract(decode(content(one), one.file.name))
+
+
+def content(one: Loaded) -> bytes:
+    """The bytes of the file. Raises SourceError where they have changed since it was loaded."""
+    data = contents(one.file.path)
+    if blake2b(data, digest_size=SIZE).digest() != one.digest:
         raise SourceError(f"{one.file.name} has changed while it was linted")
-    return extract(decode(text, one.file.name))
+    return data
