@@ -62,10 +62,7 @@ from threadlint.project.roots.task_overlap import TaskOverlap
 from threadlint.project.roots.task_roots import TaskRoots
 from threadlint.project.roots.thread_classes import ThreadClasses
 from threadlint.project.roots.thread_roots import Spawn, ThreadRoots
-from threadlint.project.signals.conditions import Conditions
-from threadlint.project.signals.parties import Gathering, Gatherings
-from threadlint.project.signals.predicates import Predicates
-from threadlint.project.signals.signals import Signals
+from threadlint.project.signal_questions import SignalQuestions
 
 
 @dataclass(slots=False)
@@ -402,35 +399,9 @@ class Project:
         return Queues(self.types, self.links)
 
     @cached_property
-    def signals(self) -> Signals:
-        """What is called on conditions, events, barriers and semaphores."""
-        return Signals(self.types, self.links, self.steps)
-
-    @cached_property
-    def gatherings(self) -> tuple[Gathering, ...]:
-        """Barriers, and how many come to each."""
-        found = Gatherings(
-            self.links,
-            self.types,
-            self.signals,
-            self.pools,
-            self.named_calls,
-            self.steps,
-            self.spawns,
-            self.tasks,
-            self.processes,
-        )
-        return tuple(found.all())
-
-    @cached_property
-    def conditions(self) -> Conditions:
-        """How conditions are waited for, and which notifications are lost."""
-        return Conditions(self.signals, self.predicates, self.uses, self.entry, self.steps)
-
-    @cached_property
-    def predicates(self) -> Predicates:
-        """What tests look at."""
-        return Predicates(self.types, self.uses)
+    def signals(self) -> SignalQuestions:
+        """What is asked of conditions, events, barriers and semaphores."""
+        return SignalQuestions(self)
 
     def site(self, func: Func | Module, span: Span) -> Site:
         """A span of the function's file as a place for people."""

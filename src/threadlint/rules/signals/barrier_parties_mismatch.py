@@ -69,7 +69,7 @@ def barrier_parties_mismatch(project: Project) -> Iterator[Problem]:
     - All who wait must be started by one function; that function counts when it waits too. Starts under a condition are not counted.
     - A pool without a size has 5 to 32 workers, by the number of processors; more parties than 5 are reported with less confidence.
     """
-    for found in project.gatherings:
+    for found in project.signals.gatherings:
         yield from _workers(project, found) if found.workers is not None else _started(project, found)
 
 

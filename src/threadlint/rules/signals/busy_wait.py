@@ -66,7 +66,7 @@ def busy_wait(project: Project) -> Iterator[Problem]:
             self.done = False
 
         def load(self) -> None:
-            self.total = sum(number * number for number in range(300_000))
+            self.total = sum(number * number for number in range(1_000_000))
             self.done = True
 
         def wait(self) -> None:
@@ -90,7 +90,7 @@ def busy_wait(project: Project) -> Iterator[Problem]:
             self.done = threading.Event()
 
         def load(self) -> None:
-            self.total = sum(number * number for number in range(300_000))
+            self.total = sum(number * number for number in range(1_000_000))
             self.done.set()
 
         def wait(self) -> None:
@@ -223,7 +223,7 @@ def _base(project: Project, thing: Object) -> str:
 
 def _changed(project: Project, ref: Ref, func: Func) -> tuple[str, str, Use | None] | None:
     """A variable or container that another function changes."""
-    state = project.predicates.state(ref, func)
+    state = project.signals.predicates.state(ref, func)
     if not state or any(isinstance(thing, FunctionThing) for thing in project.types.of(ref, func)):
         return None
     for use in _writes(project, state, func):
@@ -243,5 +243,5 @@ def _writes(project: Project, state: State, func: Func) -> Iterator[Use]:
         ):
             continue
         for use in project.uses.of(other):
-            if use.act.writes and project.predicates.state(use.ref, other) == state:
+            if use.act.writes and project.signals.predicates.state(use.ref, other) == state:
                 yield use

@@ -96,18 +96,18 @@ def condition_wait_outside_loop(project: Project) -> Iterator[Problem]:
     - A function that does not take the lock itself leaves the test to its caller, and one that notifies before it waits is one side of a handshake: both are left alone.
     """
     for call in project.signals.calls("condition", "wait"):
-        wait = project.conditions.waiting(call)
+        wait = project.signals.conditions.waiting(call)
         if _is_looked_after(project, wait):
             continue
         tests = [test for test in wait.tests() if isinstance(test.node, If)]
-        if tests and project.conditions.lost(call) is not None:
+        if tests and project.signals.conditions.lost(call) is not None:
             continue  # told as TL504
         if tests:
             yield from _tested_once(project, wait, tests)
         else:
             yield from _untested(project, wait)
     for call in project.signals.calls("condition", "wait_for"):
-        yield from _in_vain(project, project.conditions.waiting(call))
+        yield from _in_vain(project, project.signals.conditions.waiting(call))
 
 
 def _is_looked_after(project: Project, wait: Waiting) -> bool:
@@ -141,7 +141,7 @@ def _tested_once(project: Project, wait: Waiting, tests: list[Test]) -> Iterator
     if any(wait.tests_again(step, state) for step in wait.after):
         return
     acting = next((step.node for step in wait.after if _relies(project, step.node, func, state)), None)
-    if (acting is None and wait.limited) or (not wait.limited and project.conditions.settled(wait.wait, state)):
+    if (acting is None and wait.limited) or (not wait.limited and project.signals.conditions.settled(wait.wait, state)):
         return
     name = text(wait.wait.receiver)
     start = tests[-1].node.span
@@ -203,7 +203,7 @@ def _relies(project: Project, node: Node, func: Func, state: frozenset[State]) -
 
 
 def _is_state(project: Project, ref: Ref, func: Func, state: frozenset[State]) -> bool:
-    found = project.predicates.state(ref, func)
+    found = project.signals.predicates.state(ref, func)
     return bool(found) and meet(frozenset([found]), state)
 
 

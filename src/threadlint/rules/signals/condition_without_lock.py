@@ -187,7 +187,7 @@ def _not_held(project: Project, call: SignalCall) -> Problem:
 
 def _tested_outside(project: Project, call: SignalCall) -> Iterator[Problem]:
     """`while not ready: with cond: cond.wait()`: the notification can come between the test and the wait."""
-    lost = project.conditions.lost(call)
+    lost = project.signals.conditions.lost(call)
     if lost is None:
         return
     name, start = text(call.receiver), lost.test.node.span
@@ -209,7 +209,7 @@ def _tested_outside(project: Project, call: SignalCall) -> Iterator[Problem]:
 
 def _changed_after(project: Project, call: SignalCall, lock: Lock) -> Iterator[Problem]:
     """`with cond: cond.notify()` and only then `self.ready = True`."""
-    late = project.conditions.late(call, lock.key)
+    late = project.signals.conditions.late(call, lock.key)
     if late is None:
         return
     use, wait = late

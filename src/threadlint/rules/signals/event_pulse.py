@@ -173,7 +173,7 @@ def _late_clear(project: Project, call: SignalCall, wait: SignalCall) -> Iterato
         if setter.func is call.func or _waits_for_answer(project, setter):
             continue
         changed = {
-            project.predicates.state(use.ref, setter.func)
+            project.signals.predicates.state(use.ref, setter.func)
             for use in project.uses.of(setter.func)
             if use.act.writes and use.step < setter.number
         } - {()}
@@ -242,12 +242,12 @@ def _looked_at(project: Project, call: SignalCall, steps: list[Step]) -> frozens
     for step in steps:
         node = step.node
         if isinstance(node, Access) and node.kind != Kind.WRITE:
-            found.add(project.predicates.state(node.ref, call.func))
+            found.add(project.signals.predicates.state(node.ref, call.func))
         elif isinstance(node, Call) and isinstance(node.callee, Ref):
             if node.callee.path:
-                found.add(project.predicates.state(node.callee.receiver, call.func))
+                found.add(project.signals.predicates.state(node.callee.receiver, call.func))
             for thing, _ in project.calls(call.func, step):
                 inner = getattr(thing, "func", None)
                 if inner is not None:
-                    found |= {project.predicates.state(use.ref, inner) for use in project.uses.of(inner)}
+                    found |= {project.signals.predicates.state(use.ref, inner) for use in project.uses.of(inner)}
     return frozenset(found - {()})

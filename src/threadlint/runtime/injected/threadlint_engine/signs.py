@@ -25,7 +25,7 @@ WAKES = 3
 """So many times in a run a waiter is woken for nothing."""
 TURNS = 200
 """So many turns of a loop without a rest are a busy wait."""
-REST = 0.001
+REST = 0.002
 """Seconds: a turn that takes longer has rested."""
 
 
