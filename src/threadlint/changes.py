@@ -29,7 +29,7 @@ class Change(Enum):
     WITHOUT_ACQUIRE = "without-acquire", "leave `.acquire()` to `with`"
     # the expression
     SNAPSHOT = "snapshot", "make a list of it, which is a copy"
-    # the loop or comprehension
+    # the loop or comprehension; the text is the kind of container where the loop itself removes from it
     ITERATE_COPY = "iterate-copy", "go through a copy, made with `list()`"
     # the generator expression
     LIST_COMPREHENSION = "list-comprehension", "make the list here, instead of a generator"
@@ -76,3 +76,25 @@ class Change(Enum):
     WAIT_LOOP = "wait-loop", "wait in a loop, which tests again after each wake-up"
     # the two locks after `with`
     SORT_LOCKS = "sort-locks", "acquire the two in the order of their `id()`"
+    # the call that makes the coroutine
+    AWAIT = "await", "await it"
+    # the call of `time.sleep()`
+    AWAIT_SLEEP = "await-sleep", "sleep with `await asyncio.sleep()`"
+    # the call that waits for the coroutine
+    AWAIT_COROUTINE = "await-coroutine", "await the coroutine itself"
+    # the call that makes the task
+    KEEP_TASK = "keep-task", "keep the task in a set until it is done"
+    # the call of a method of the loop
+    THROUGH_LOOP = "through-loop", "let the loop do it, in its own thread"
+    # the statement that updates, or its target
+    HOIST_AWAIT = "hoist-await", "await first, and update afterwards"
+    # the call; a text says that the time may be None, for all that one sees
+    NOT_NEGATIVE = "not-negative", "wait for 0 seconds where the time is over, with `max()`"
+    # the assignment of the deadline
+    MONOTONIC = "monotonic", "ask `time.monotonic()`, which never jumps"
+    # the handler
+    LET_CANCEL = "let-cancel", "let the cancellation through, with a handler before this one"
+    # the call; the text is the keyword for the function, empty where that comes first
+    COPY_CONTEXT = "copy-context", "run it in a copy of the context"
+    # the call that starts something
+    MAIN_GUARD = "main-guard", "do it only where the module is the program"

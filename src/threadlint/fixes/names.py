@@ -46,9 +46,13 @@ def _bound(module: ast.Module) -> Iterator[str]:
             yield node.name
 
 
-def fresh(tree: Tree, name: str) -> str:
-    """The name, with a number where the file has it already."""
-    taken = used(tree)
+def fresh(tree: Tree, name: str, near: cst.CSTNode) -> str:
+    """The name, with a number where the function around the node has it already, or the file where there is no function."""
+    functions = [outer for outer in tree.around(near) if isinstance(outer, (cst.FunctionDef, cst.Lambda))]
+    if functions:
+        taken = {node.value for node in tree.inside(functions[-1]) if isinstance(node, cst.Name)}
+    else:
+        taken = used(tree)
     return next(one for one in (name, *(f"{name}{number}" for number in range(2, 1000))) if one not in taken)
 
 
@@ -71,7 +75,13 @@ def reach(tree: Tree, module: str, attribute: str) -> tuple[str, Edits]:
 
 def imported(tree: Tree, module: str) -> Edits:
     """The edits that put `import module` after the imports at the top of the file."""
-    new = cst.parse_statement(f"import {module}", config=tree.module.config_for_parsing)
+    return after_imports(tree, f"import {module}", lines=0)
+
+
+def after_imports(tree: Tree, text: str, *, lines: int = 1) -> Edits:
+    """The edits that put a statement after the imports at the top of the file, with so many empty lines before it."""
+    new = cst.parse_statement(text, config=tree.module.config_for_parsing)
+    new = new.with_changes(leading_lines=[cst.EmptyLine(indent=False)] * lines)
     body = tree.module.body
     place = 0
     for number, statement in enumerate(body):

@@ -9,6 +9,9 @@ from threadlint.changes import Change
 from threadlint.findings import Fix
 from threadlint.fixes.kinds import (
     arguments,
+    clocks,
+    contexts,
+    coroutines,
     draining,
     expressions,
     finishing,
@@ -32,6 +35,9 @@ def kinds() -> Mapping[Change, Kind]:
     """How each kind of change is made."""
     files = (
         arguments,
+        clocks,
+        contexts,
+        coroutines,
         draining,
         expressions,
         finishing,

@@ -69,7 +69,7 @@ def _first(tree: Tree, get: cst.Call, piece: Piece) -> tuple[Statement, list[Sta
             raise Refused("`get()` is not the first thing that is done")
     if not isinstance(small, (cst.Assign, cst.Expr, cst.Return)):
         raise Refused("`get()` is not the first thing that is done")
-    name = fresh(tree, "item")
+    name = fresh(tree, "item", get)
     line = statement(tree, f"{name} = {code(new)}").with_changes(leading_lines=piece.statement.leading_lines)
     used = tree.replaced(piece.statement, {id(get): (cst.Name(name),)})
     return line, [used.with_changes(leading_lines=())]

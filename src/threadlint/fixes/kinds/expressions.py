@@ -13,6 +13,13 @@ from threadlint.fixes.names import is_bound
 from threadlint.fixes.tree import Edits, Refused, Tree, same
 from threadlint.knowledge.containers import VIEWS
 
+_REMOVING = {
+    "list": frozenset({"remove"}),
+    "set": frozenset({"remove", "discard", "pop"}),
+    "dict": frozenset({"pop", "popitem"}),
+}
+"""Methods by which a loop may remove from what it goes through, once it goes through a copy; those of a list by number would remove another item."""
+
 
 def kinds() -> Mapping[Change, Callable[[Tree, Fix], Edits]]:
     """The kinds of change that this file makes."""
@@ -43,7 +50,12 @@ def _iterate_copy(tree: Tree, fix: Fix) -> Edits:
     container = _container(value)
     if isinstance(loop, cst.For) and loop.asynchronous:
         raise Refused("the loop is asynchronous")
+    removing = _REMOVING.get(fix.text, frozenset())
     for node in tree.inside(loop.body if isinstance(loop, cst.For) else loop):
+        if isinstance(node, cst.Attribute) and node.attr.value in removing:
+            continue
+        if isinstance(node, cst.Subscript) and isinstance(tree.parent(node), cst.Del) and fix.text == "dict":
+            continue
         if isinstance(node, (cst.Attribute, cst.Subscript, cst.AugAssign)) and node is not container:
             part = node.target if isinstance(node, cst.AugAssign) else node.value
             if same(part, container) and part is not container and tree.parent(node) is not value:

@@ -50,7 +50,7 @@ def _kept(tree: Tree, call: cst.Call, method: str) -> Edits:
     later = _before_jump(stretch)
     if later <= number + 1:
         return {id(call): (method_of(call, method),)}
-    name = fresh(tree, "future")
+    name = fresh(tree, "future", call)
     kept = cst.Assign([cst.AssignTarget(cst.Name(name))], call)
     line = stretch.pieces[number].statement
     if not isinstance(line, cst.SimpleStatementLine):
@@ -63,13 +63,13 @@ def _kept(tree: Tree, call: cst.Call, method: str) -> Edits:
 def _in_loops(tree: Tree, call: cst.Call, loops: Sequence[cst.For | cst.While], method: str) -> Edits:
     """`for x in xs: pool.submit(f, x)`."""
     outermost = loops[-1]
-    names = fresh(tree, "futures")
+    names = fresh(tree, "futures", call)
     appended = cst.Call(cst.Attribute(cst.Name(names), cst.Name("append")), [cst.Arg(call)])
     loop = tree.replaced(outermost, {id(call): (appended,)})
     stretch = block_of(tree, outermost)
     number = stretch.index(outermost)
     first = statement(tree, f"{names} = []").with_changes(leading_lines=stretch.pieces[number].statement.leading_lines)
-    new: list[Statement] = [first, loop.with_changes(leading_lines=()), _ask_each(tree, names, method)]
+    new: list[Statement] = [first, loop.with_changes(leading_lines=()), _ask_each(tree, call, names, method)]
     return stretch.replace(number, number + 1, new)
 
 
@@ -81,13 +81,13 @@ def _listed(tree: Tree, call: cst.Call, method: str) -> Edits:
         target = small.targets[0].target
         whole = holder if isinstance(holder, cst.ListComp) else tree.parent(holder)
         if isinstance(target, cst.Name) and small.value is whole and not _loops(tree, small):
-            return _at_end(block_of(tree, small), tree, [_ask_each(tree, target.value, method)])
+            return _at_end(block_of(tree, small), tree, [_ask_each(tree, call, target.value, method)])
     if isinstance(holder, cst.Arg) and isinstance(tree.parent(holder), cst.Call):
         append = tree.parent(holder)
         func = getattr(append, "func", None)
         if isinstance(func, cst.Attribute) and func.attr.value == "append" and isinstance(func.value, cst.Name):
             made = _made_before(tree, small, func.value.value)
-            return _at_end(made, tree, [_ask_each(tree, func.value.value, method)])
+            return _at_end(made, tree, [_ask_each(tree, call, func.value.value, method)])
     raise Refused("the future is kept in another way")
 
 
@@ -107,8 +107,8 @@ def _made_before(tree: Tree, small: cst.CSTNode, name: str) -> Stretch:
     raise Refused("the list of futures is made elsewhere")
 
 
-def _ask_each(tree: Tree, names: str, method: str) -> Statement:
-    one = fresh(tree, "future")
+def _ask_each(tree: Tree, near: cst.CSTNode, names: str, method: str) -> Statement:
+    one = fresh(tree, "future", near)
     return statement(tree, f"for {one} in {names}:\n    {one}.{method}()\n")
 
 

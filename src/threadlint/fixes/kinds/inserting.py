@@ -118,7 +118,7 @@ def _sort_locks(tree: Tree, fix: Fix) -> Edits:
         alone = tree.parent(inner) is outer.body and len(pieces(outer.body).pieces) == 1
         if not alone or not isinstance(inner, cst.With) or len(outer.items) + len(inner.items) > len((outer, inner)):
             raise Refused("something else stands between the two")
-    first, second = fresh(tree, "first"), fresh(tree, "second")
+    first, second = fresh(tree, "first", outer), fresh(tree, "second", outer)
     one, other = outer_value, inner_value
     if isinstance(one, cst.Attribute) and isinstance(other, cst.Attribute) and one.attr.value == other.attr.value:
         one, other = one.value, other.value

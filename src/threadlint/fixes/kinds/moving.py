@@ -40,7 +40,7 @@ def _move_after(tree: Tree, fix: Fix) -> Edits:
     between = stretch.pieces[first + 1 : end]
     last = between[-1].small if between else None
     if isinstance(last, cst.Return) and last.value is not None:
-        name = fresh(tree, "result")
+        name = fresh(tree, "result", last)
         kept = statement(tree, f"{name} = {code(last.value)}").with_changes(
             leading_lines=between[-1].statement.leading_lines
         )
@@ -91,7 +91,7 @@ def _yield_outside(tree: Tree, fix: Fix) -> Edits:
     before = inner.pieces[:-1]
     if any(suspends(piece.node) for piece in before) or not isinstance(with_.body, cst.IndentedBlock):
         raise Refused("something is yielded before")
-    name = fresh(tree, "items")
+    name = fresh(tree, "items", stop)
     small = inner.pieces[-1].small
     if isinstance(last, cst.For) and last.orelse is None and not suspends(last.iter):
         source = last.iter

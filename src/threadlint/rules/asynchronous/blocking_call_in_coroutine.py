@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TypeGuard
 
+from threadlint.changes import Change
 from threadlint.facts.model import Call, Ref, Root, Value
-from threadlint.findings import Confidence, Oracle, Problem, Related, Severity, Site
+from threadlint.findings import Confidence, Fix, Oracle, Problem, Related, Severity, Site
 from threadlint.knowledge.blocking import ENDING_NAMES, ENDINGS
 from threadlint.project.locks.locks import text
 from threadlint.project.names.test_files import in_tests
-from threadlint.project.names.things import ClassThing, Func, FunctionThing
+from threadlint.project.names.things import ClassThing, External, Func, FunctionThing
 from threadlint.project.project import Project
 from threadlint.project.roots.blocking import Blocking, BlockingCalls
 from threadlint.rules.rule import rule
@@ -107,6 +108,10 @@ def blocking_call_in_coroutine(project: Project) -> Iterator[Problem]:
     asyncio.run(main())
     ```
 
+    ## Fix
+
+    Unsafe, since other tasks run meanwhile: `time.sleep(1)` in a coroutine becomes `await asyncio.sleep(1)`.
+
     ## Known limits
 
     - What stands in a coroutine itself and is known by its name (`time.sleep()`, `requests.get()`, `subprocess.run()`, `urllib.request.urlopen()`, `input()`) is
@@ -198,6 +203,13 @@ def _looked_before(project: Project, blocking: Blocking, route: tuple[tuple[Func
     )
 
 
+def _fix(project: Project, func: Func, blocking: Blocking, site: Site) -> Fix | None:
+    """Sleep in the event loop's way, which lets other tasks run here."""
+    things = project.types.of(blocking.call.callee, func)
+    sleeps = any(isinstance(thing, External) and thing.name == "time.sleep" for thing in things)
+    return Fix(Change.AWAIT_SLEEP, (site,)) if sleeps and func.facts.is_async else None
+
+
 def _problem(project: Project, func: Func, blocking: Blocking, route: tuple[tuple[Func, Call], ...]) -> Problem:
     what = blocking.text if " " in blocking.text else f"`{blocking.text}()`"
     inner = project.site(func, blocking.call.span)
@@ -206,6 +218,7 @@ def _problem(project: Project, func: Func, blocking: Blocking, route: tuple[tupl
             inner,
             f"{what} waits {blocking.waits} in a coroutine, and blocks the event loop: no other task runs meanwhile",
             partners=(inner,),
+            fix=_fix(project, func, blocking, inner),
         )
     caller, call = route[0]
     names = [callee.name for callee, _ in route[1:]] + [func.name]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from threadlint.changes import Change
 from threadlint.facts.model import Call, Ref, Try
-from threadlint.findings import Oracle, Problem, Related, Severity
+from threadlint.findings import Fix, Oracle, Problem, Related, Severity
 from threadlint.knowledge.blocking import LOOP_RUNNERS
 from threadlint.project.locks.locks import Step, text
 from threadlint.project.names.test_files import in_tests
@@ -65,6 +66,10 @@ def blocking_result_on_loop(project: Project) -> Iterator[Problem]:
 
     Plain functions that are called from coroutines too cannot wait for coroutines: make them `async def`, or call them in a thread (`asyncio.to_thread()`), where
     `run_coroutine_threadsafe(job(), loop).result()` is right.
+
+    ## Fix
+
+    Safe, since it can only fail or wait for ever: `run_coroutine_threadsafe(work(), loop).result()` and `loop.run_until_complete(work())` in a coroutine become `await work()`.
 
     ## Known limits
 
@@ -141,7 +146,8 @@ def _problem(project: Project, func: Func, call: Call, route: tuple[tuple[Func, 
     else:
         harm = f"`{what}()` waits for a coroutine that only this event loop can run, in the loop's own thread"
     if not route:
-        return Problem(inner, harm, partners=(inner,), provable=not runs)
+        awaits = Fix(Change.AWAIT_COROUTINE, (inner,), safe=True)
+        return Problem(inner, harm, partners=(inner,), provable=not runs, fix=awaits)
     caller, first = route[0]
     site = project.site(caller, first.span)
     return Problem(

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from threadlint.changes import Change
 from threadlint.facts.model import Access, Assert, Call, Compare, If, Jump, Kind, Logic, Loop, Ref, Root, Suspend, Value
-from threadlint.findings import Oracle, Problem, Related, Severity
+from threadlint.findings import Fix, Oracle, Problem, Related, Severity
 from threadlint.knowledge.event_loops import TASK_MAKERS
 from threadlint.project.bodies.lifetimes import named
 from threadlint.project.names.test_files import in_tests
@@ -77,6 +78,10 @@ def discarded_coroutine(project: Project) -> Iterator[Problem]:
     For many tasks use `asyncio.TaskGroup`, which keeps them and waits for them, or a set from which each task removes itself: `tasks.add(task)` and
     `task.add_done_callback(tasks.discard)`.
 
+    ## Fix
+
+    Unsafe, since the coroutine then runs, and the caller waits for it: `work()` becomes `await work()`. A task that nobody keeps is kept in a set of the module until it is done.
+
     ## Known limits
 
     - What is called must be known: a function or method of the project, or one of `asyncio`, `anyio` and `trio`. A method that anything in the project assigns to an
@@ -136,7 +141,8 @@ def _dropped(project: Project, func: Func, call: Call) -> Iterator[Problem]:
     name = project.coroutines.certain(call, func)
     if name and not (not func.facts.is_async and func.facts.cls and _made_plain(project, func)):
         message = f"the coroutine of `{name}()` is never awaited, so its body never runs"
-        yield Problem(site, message, _body(project, call, func), partners=(site,))
+        awaits = Fix(Change.AWAIT, (site,)) if func.facts.is_async and call.use == "discarded" else None
+        yield Problem(site, message, _body(project, call, func), partners=(site,), fix=awaits)
     elif _makes_task(project, func, call) and not in_tests(func) and not _told_ruff(func, call):
         if call.use != "discarded" and _waits_later(project, func, call):
             return
@@ -145,7 +151,8 @@ def _dropped(project: Project, func: Func, call: Call) -> Iterator[Problem]:
         tasks = "tasks of `gather()` are" if _last(call) == "gather" else f"task{what} is"
         ends = "they end, and their exceptions are" if _last(call) == "gather" else "it ends, and its exception is"
         message = f"the {tasks} kept by nobody: the garbage collector may come before {ends} not seen"
-        yield Problem(site, message, provable=False)
+        keeps = Fix(Change.KEEP_TASK, (site,)) if call.use == "discarded" and _last(call) != "gather" else None
+        yield Problem(site, message, provable=False, fix=keeps)
 
 
 def _dropped_by_callers(project: Project, func: Func, call: Call) -> Iterator[Problem]:

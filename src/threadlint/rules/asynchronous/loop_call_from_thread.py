@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from threadlint.changes import Change
 from threadlint.facts.model import Call, If, Ref, Root, Try
-from threadlint.findings import Confidence, Oracle, Problem, Related, Severity
+from threadlint.findings import Confidence, Fix, Oracle, Problem, Related, Severity, Site
 from threadlint.knowledge.loop_bound import LOOP_METHODS, NEEDS_RUNNING_LOOP
 from threadlint.knowledge.stdlib import LOOP_TYPES
 from threadlint.project.locks.locks import text
@@ -75,6 +76,11 @@ def loop_call_from_thread(project: Project) -> Iterator[Problem]:
     asyncio.run(main())
     ```
 
+    ## Fix
+
+    Safe: `loop.call_soon(f)` becomes `loop.call_soon_threadsafe(f)`, and `loop.stop()` by itself `loop.call_soon_threadsafe(loop.stop)`. Unsafe, since it makes another kind of
+    future: `loop.create_task(work())` by itself becomes `asyncio.run_coroutine_threadsafe(work(), loop)`.
+
     ## Known limits
 
     - The other way round is reported as well: a loop that runs in a thread (`Thread(target=loop.run_forever)`), and a call of `loop.stop()` or `loop.create_task()` from outside.
@@ -132,14 +138,21 @@ def _in_thread(project: Project, func: Func, call: Call, context: Context, spawn
         message = f"`{text(callee)}()` is not thread-safe, and is called in a thread that is not the loop's; the loop may not notice: use `{_instead(callee, method)}`"
     else:
         return None
+    site = project.site(func, call.span)
     return Problem(
-        project.site(func, call.span),
+        site,
         message,
         (Related(project.site(spawn.func, spawn.span), spawn.story),),
         confidence,
         why=tuple(route(project, context)),
         provable=method in LOOP_METHODS,
+        fix=_fix(site, method) if method in LOOP_METHODS else None,
     )
+
+
+def _fix(site: Site, method: str) -> Fix:
+    """Let the loop do it; the future of a coroutine is another one, and what goes wrong in it is told elsewhere."""
+    return Fix(Change.THROUGH_LOOP, (site,), safe=method != "create_task")
 
 
 def _given(project: Project, func: Func, call: Call, value: Ref) -> Problem:
@@ -200,10 +213,12 @@ def _from_outside(project: Project, func: Func, call: Call, background: tuple[Ba
         ):
             continue
         method = callee.path[-1]
+        site = project.site(func, call.span)
         return Problem(
-            project.site(func, call.span),
+            site,
             f"`{text(callee)}()` is not thread-safe, and another thread runs this loop, which may not notice: use `{_instead(callee, method)}`",
             (Related(project.site(loop.runner, loop.run.span), "a thread runs the loop from here on"),),
+            fix=_fix(site, method),
         )
     return None
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from threadlint.changes import Change
 from threadlint.facts.model import Call, Try
-from threadlint.findings import Problem, Related, Severity
+from threadlint.findings import Fix, Problem, Related, Severity
 from threadlint.knowledge.clocks import NEGATIVE_RAISES
 from threadlint.project.bodies.paths import catches
 from threadlint.project.bodies.time_left import Remainder, TimeLeft
@@ -65,6 +66,10 @@ def negative_timeout(project: Project) -> Iterator[Problem]:
     every(0.01, turns=2)
     ```
 
+    ## Fix
+
+    Safe: `time.sleep(end - time.monotonic())` becomes `time.sleep(max(0, end - time.monotonic()))`. Unsafe where the time comes from elsewhere, and could be `None` too.
+
     ## Known limits
 
     - The difference is followed through variables, `min()`, lists, return values, and what generators yield to the loop that runs them; not through attributes and parameters.
@@ -101,4 +106,7 @@ def _problem(project: Project, func: Func, call: Call, name: str, left: Remainde
         (Related(clock, "the clock is read here, for the difference"),)
         if clock.line != site.line or clock.path != site.path
         else (),
+        fix=Fix(
+            Change.NOT_NEGATIVE, (site,), safe=True, otherwise=Fix(Change.NOT_NEGATIVE, (site,), text="perhaps None")
+        ),
     )

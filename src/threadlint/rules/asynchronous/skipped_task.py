@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from threadlint.changes import Change
 from threadlint.facts.model import Access, Call, Kind, Loop, Node, Operate, Ref, Root, Suspend, Value, walk
-from threadlint.findings import Problem, Related, Severity
+from threadlint.findings import Fix, Problem, Related, Severity
 from threadlint.knowledge.containers import REMOVING, VIEWS
 from threadlint.knowledge.loops import TASK_METHODS, TASK_NAMES
 from threadlint.project.bodies.paths import Paths, catches_all
@@ -75,6 +76,10 @@ def skipped_task(project: Project) -> Iterator[Problem]:
     event_loop([count("a", 1), count("b", 2), count("c", 3)])
     ```
 
+    ## Fix
+
+    Safe, where `xs` is a list, dict or set and the loop only removes from it by value or key: the loop goes through `list(xs)`.
+
     ## Known limits
 
     - Reported only where the items are things that run: the loop calls `send`, `is_alive`, `poll`, `join` and the like on them, or they are called `tasks`, `threads`, `workers`. For
@@ -116,6 +121,9 @@ def _check(project: Project, func: Func, loop: Loop) -> Iterator[tuple[Problem, 
                 project.site(func, node.span),
                 f"`{how}` removes from `{text(container)}` while a loop goes through it, which {harm}",
                 tuple(related),
+                fix=Fix(Change.ITERATE_COPY, (project.site(func, loop.span),), safe=True, text=kind)
+                if kind in ("list", "dict", "set")
+                else None,
             ),
             (func.id, node.span),
         )

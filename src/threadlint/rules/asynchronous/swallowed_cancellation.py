@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TypeGuard
 
+from threadlint.changes import Change
 from threadlint.facts.model import (
     Access,
     Call,
@@ -22,7 +23,7 @@ from threadlint.facts.model import (
     With,
     walk,
 )
-from threadlint.findings import Problem, Related, Severity
+from threadlint.findings import Fix, Problem, Related, Severity
 from threadlint.knowledge.blocking import ENDING_NAMES
 from threadlint.project.locks.locks import Step
 from threadlint.project.names.test_files import in_tests
@@ -110,6 +111,10 @@ def swallowed_cancellation(project: Project) -> Iterator[Problem]:
     asyncio.run(main())
     ```
 
+    ## Fix
+
+    Unsafe, since the task then ends where it is cancelled: `except asyncio.CancelledError: raise` is put before a handler that takes everything.
+
     ## Known limits
 
     - Reported is what goes on in a loop. A coroutine that catches its cancellation and then ends is nearly always meant, as the end of a worker or of the program.
@@ -130,10 +135,12 @@ def swallowed_cancellation(project: Project) -> Iterator[Problem]:
             span, name, _, body = found
             stop = _stop(project, func, node)
             if stop is not None and _goes_on(project, func, step, body):
+                site = project.site(func, span)
                 yield Problem(
-                    project.site(func, span),
+                    site,
                     f"`{name}` also catches the cancellation of this task, and the loop goes on: the task cannot be cancelled",
                     (Related(project.site(func, stop), "a cancellation is raised here"),),
+                    fix=Fix(Change.LET_CANCEL, (site,)) if isinstance(node, Try) else None,
                 )
 
 

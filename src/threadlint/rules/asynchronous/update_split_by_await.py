@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from threadlint.changes import Change
 from threadlint.facts.model import Root
-from threadlint.findings import Confidence, Oracle, Problem, Related, Severity
+from threadlint.findings import Confidence, Fix, Oracle, Problem, Related, Severity
 from threadlint.knowledge.event_loops import MADE_ONCE
 from threadlint.project.locks.locks import text
 from threadlint.project.names.things import External
@@ -84,6 +85,10 @@ def update_split_by_await(project: Project) -> Iterator[Problem]:
     Where something is made once, keep the task that makes it (`cache[key] = asyncio.ensure_future(fetch(key))`, and await that), or hold an `asyncio.Lock` from the
     test to the end.
 
+    ## Fix
+
+    Safe, for one statement: `self.total += await size()` becomes `value = await size()`, and then `self.total += value`.
+
     ## Known limits
 
     - Reported where the program shows that two tasks can come here with the same object: tasks made in a loop or by `gather()`, several task groups' tasks, handlers that a
@@ -114,7 +119,8 @@ def _problem(project: Project, split: Split) -> Problem:
     related += [Related(project.site(root.func, root.span), _story(root)) for root in split.race.roots[:2]]
     if split.check is None:
         message = f"`{name}` is read before `await` and written after it; what another task stores meanwhile is lost"
-        return Problem(site, message, tuple(related), partners=(site,))
+        hoists = None if split.carried else Fix(Change.HOIST_AWAIT, (site,), safe=True)
+        return Problem(site, message, tuple(related), partners=(site,), fix=hoists)
     made = _made_once(project, split)
     harm = (
         f"two tasks can both make one ({made}), and only the last is kept"

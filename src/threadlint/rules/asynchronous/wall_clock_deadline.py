@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from threadlint.changes import Change
 from threadlint.facts.model import Access, Call, Compare, Derived, Kind, Logic, Loop, Ref, Root, Value, walk
-from threadlint.findings import Problem, Related, Severity
+from threadlint.findings import Fix, Problem, Related, Severity
 from threadlint.knowledge.clocks import WALL_CLOCKS
 from threadlint.project.bodies.lifetimes import named, values
 from threadlint.project.locks.locks import text
@@ -61,6 +62,10 @@ def wall_clock_deadline(project: Project) -> Iterator[Problem]:
     wait_for(lambda: True, 1.0)
     ```
 
+    ## Fix
+
+    Safe, where the function asks the clock for nothing else: `time.time()` becomes `time.monotonic()`.
+
     ## Known limits
 
     - Off by default: the clock is set rarely, and most programs can live with it.
@@ -71,10 +76,12 @@ def wall_clock_deadline(project: Project) -> Iterator[Problem]:
             if isinstance(access, Access) and _is_deadline(project, func, access):
                 waiting = _waiting(project, func, access.ref)
                 if waiting is not None:
+                    site = project.site(func, access.span)
                     yield Problem(
-                        project.site(func, access.span),
+                        site,
                         f"`{text(access.ref)}` is a deadline by `time.time()`, which jumps when the clock is set; the loop that waits for it then ends at once or too late",
                         (Related(project.site(func, waiting.span), "the loop is here"),),
+                        fix=Fix(Change.MONOTONIC, (site,), safe=True),
                     )
 
 

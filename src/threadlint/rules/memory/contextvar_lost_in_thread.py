@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from threadlint.changes import Change
 from threadlint.facts.model import Const, Try
-from threadlint.findings import Confidence, Oracle, Problem, Related, Severity
+from threadlint.findings import Confidence, Fix, Oracle, Problem, Related, Severity
 from threadlint.knowledge.primitives import CONTEXT_CARRIERS
 from threadlint.project.bodies.context_vars import VarUse
 from threadlint.project.bodies.paths import catches
+from threadlint.project.names.callables import handed_over
 from threadlint.project.names.carriers import Made
 from threadlint.project.names.test_files import in_tests
 from threadlint.project.names.things import External, Func, FunctionThing
@@ -78,6 +80,10 @@ def contextvar_lost_in_thread(project: Project) -> Iterator[Problem]:
     with ThreadPoolExecutor() as pool:
         print(handle(pool, "17"))
     ```
+
+    ## Fix
+
+    Unsafe, since what the function sets in the context is then lost with the copy: `submit(f, x)` becomes `submit(contextvars.copy_context().run, f, x)`, and likewise with `Thread`.
 
     ## Known limits
 
@@ -173,11 +179,22 @@ def _problem(project: Project, spawn: Spawn, write: VarUse, read: VarUse) -> Pro
         start = "a worker of the pool keeps the context of the job that made it; later ones read its value"
     else:
         start = f"the thread begins with an empty context; {outcome}"
+    site = project.site(spawn.func, spawn.span)
     return Problem(
-        project.site(spawn.func, spawn.span),
+        site,
         f"`{spawn.target.func.name}` reads the context variable `{read.text}`, which is set here, in a thread: {start}",
         (
             Related(project.site(write.func, write.call.span), f"`{write.text}` is set here"),
             Related(project.site(read.func, read.call.span), "and read here"),
         ),
+        fix=_fix(project, spawn),
     )
+
+
+def _fix(project: Project, spawn: Spawn) -> Fix | None:
+    """Run the function in a copy of the context that hands it over."""
+    site = project.site(spawn.func, spawn.call.span)
+    for name, starter in handed_over(project.types, spawn.call, spawn.func):
+        if starter.args or name.endswith(".submit"):
+            return Fix(Change.COPY_CONTEXT, (site,), text=starter.keyword if starter.args else "")
+    return None

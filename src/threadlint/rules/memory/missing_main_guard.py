@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from threadlint.changes import Change
 from threadlint.facts.model import Call, Const, If, Jump, Match, Node, Ref, Root, Try, Value, walk
-from threadlint.findings import Oracle, Problem, Related, Severity
+from threadlint.findings import Fix, Oracle, Problem, Related, Severity
 from threadlint.knowledge.primitives import CONTEXT
 from threadlint.knowledge.stdlib import EXECUTORS, POOLS
 from threadlint.project.locks.locks import Step, text
@@ -53,6 +54,10 @@ def missing_main_guard(project: Project) -> Iterator[Problem]:
             print(pool.map(math.sqrt, [1, 4, 9]))
     ```
 
+    ## Fix
+
+    Unsafe, since others may import what is made there: the statement and all that follow go below `if __name__ == "__main__":`, unless they define functions or classes.
+
     ## Known limits
 
     - Reported once for each module, at the first process that it starts.
@@ -85,11 +90,13 @@ def _starts(project: Project, body: Func) -> Iterator[Problem]:
                 Related(project.site(where, call.span), f"{what} here" if found else "through this call")
                 for where, call, found in chain
             )
+            site = project.site(body, step.node.span)
             yield Problem(
-                project.site(body, step.node.span),
+                site,
                 f"{what} when this module is imported; where processes are not forked (macOS, Windows, and Linux from Python 3.14 on),"
                 " the child imports it again and fails",
                 related,
+                fix=Fix(Change.MAIN_GUARD, (site,)),
             )
 
 

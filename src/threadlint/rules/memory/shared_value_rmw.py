@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from threadlint.changes import Change
 from threadlint.facts.model import Access, Const, Kind, Ref, Root
-from threadlint.findings import Confidence, Oracle, Problem, Related, Severity
+from threadlint.findings import Confidence, Fix, Oracle, Problem, Related, Severity
 from threadlint.knowledge.primitives import MANAGER
 from threadlint.project.locks.locks import Step, text
 from threadlint.project.names.things import Func, Object
@@ -84,6 +85,10 @@ def shared_value_rmw(project: Project) -> Iterator[Problem]:
 
     `RawValue`, shared memory and what a manager makes have no `get_lock()`: give the processes a `multiprocessing.Lock` (or the manager's) as well.
 
+    ## Fix
+
+    Safe, where the value has a lock of its own: the statement goes into `with value.get_lock():`.
+
     ## Known limits
 
     - An update that only one process makes is not reported, as far as the program shows who makes it.
@@ -155,12 +160,16 @@ def _check(project: Project, func: Func, step: Step, node: Access, found: _Share
     name = text(node.ref)
     threads = " (the lock held here is one between threads)" if any(one.lock.excludes for one in step.held) else ""
     cure = f"`{text(node.ref.receiver)}.get_lock()`" if _has_lock(found) else "a lock that all processes share"
+    site = project.site(func, node.span)
+    read = (project.site(func, node.read),) if node.read else ()
+    holds = Fix(Change.HOLD, (*read, site), safe=True, text=f"{text(node.ref.receiver)}.get_lock()")
     yield Problem(
-        project.site(func, node.span),
+        site,
         f"`{name}` is read and then written; what another process writes in between is lost without {cure} held for both{threads}",
         related,
         confidence=confidence,
-        partners=(project.site(func, node.span),),
+        partners=(site,),
+        fix=holds if _has_lock(found) else None,
     )
 
 

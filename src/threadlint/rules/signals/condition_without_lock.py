@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from threadlint.changes import Change
 from threadlint.facts.model import Const, If, Ref, Try
-from threadlint.findings import Confidence, Oracle, Problem, Related, Severity
+from threadlint.findings import Confidence, Fix, Oracle, Problem, Related, Severity
 from threadlint.project.bodies.paths import catches
 from threadlint.project.locks.locks import ANY_LOCK, Lock, text
 from threadlint.project.names.things import Func
@@ -83,6 +84,10 @@ def condition_without_lock(project: Project) -> Iterator[Problem]:
     put(1)
     taker.join()
     ```
+
+    ## Fix
+
+    Safe for `notify()` without the lock, which always fails: it is called in `with condition:`. Not for `wait()`, which needs a test in there too.
 
     ## Known limits
 
@@ -177,11 +182,14 @@ def _not_held(project: Project, call: SignalCall) -> Problem:
         if with_it is not None
         else ()
     )
+    site = project.site(call.func, call.call.span)
+    holds = Fix(Change.HOLD, (site,), safe=True, text=name)
     return Problem(
-        project.site(call.func, call.call.span),
+        site,
         f"`{name}.{call.method}()` is called without the lock of `{name}`; this raises {_ERRORS.get(call.type.world, 'RuntimeError')}",
         related,
         provable=call.type.world != "processes",
+        fix=holds if call.type.world == "threads" and call.method in _NOTIFYING else None,
     )
 
 
