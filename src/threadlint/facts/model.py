@@ -22,6 +22,8 @@ Span = tuple[int, int, int, int]
 class Root(IntEnum):
     """What the first name of a `Ref` is."""
 
+    __hash__ = int.__hash__  # names are hashed all the time, and that of Enum is Python code
+
     GLOBAL = 1
     """a name of this module's top level"""
     VAR = 2
@@ -43,7 +45,7 @@ class _Fact(msgspec.Struct, frozen=True, array_like=True, tag=True, gc=False):
     """Base of all facts: compact, comparable, encodable."""
 
 
-class Ref(_Fact, frozen=True, array_like=True, tag="r", gc=False):
+class Ref(_Fact, frozen=True, array_like=True, cache_hash=True, tag="r", gc=False):
     """A name and the attributes and elements asked of it: `self.pool[k].size` is (VAR self, ("pool", "[k]", "size"))."""
 
     root: Root
@@ -63,7 +65,7 @@ class Const(_Fact, frozen=True, array_like=True, tag="c", gc=False):
     value: bool | int | float | str | None
 
 
-class Many(_Fact, frozen=True, array_like=True, tag="m"):
+class Many(_Fact, frozen=True, array_like=True, cache_hash=True, tag="m"):
     """A display, comprehension or annotated container; `kind` is list, tuple, set, dict or generator.
 
     `repeated` says that there may be any number of items like these; `keys` are those of a dict that are made by calls.
@@ -75,13 +77,13 @@ class Many(_Fact, frozen=True, array_like=True, tag="m"):
     keys: tuple[Value, ...] = ()
 
 
-class Instance(_Fact, frozen=True, array_like=True, tag="i"):
+class Instance(_Fact, frozen=True, array_like=True, cache_hash=True, tag="i"):
     """Some instance of a class, known from an annotation or an `isinstance` test."""
 
     of: Value
 
 
-class Compare(_Fact, frozen=True, array_like=True, tag="cmp"):
+class Compare(_Fact, frozen=True, array_like=True, cache_hash=True, tag="cmp"):
     """A comparison of two values; `op` is as written (`in`, `not in`, `is`, `is not`, `<`, ...)."""
 
     op: str
@@ -89,14 +91,14 @@ class Compare(_Fact, frozen=True, array_like=True, tag="cmp"):
     right: Value
 
 
-class Logic(_Fact, frozen=True, array_like=True, tag="l"):
+class Logic(_Fact, frozen=True, array_like=True, cache_hash=True, tag="l"):
     """`and`, `or`, `not`, or `if` for a conditional expression (body, alternative)."""
 
     op: str
     items: tuple[Value, ...]
 
 
-class Derived(_Fact, frozen=True, array_like=True, tag="d"):
+class Derived(_Fact, frozen=True, array_like=True, cache_hash=True, tag="d"):
     """A value computed from others: arithmetic, f-strings, slices; the result of a call lists the call."""
 
     parts: tuple[Value, ...] = ()
@@ -109,6 +111,8 @@ UNKNOWN = Derived()
 
 class Kind(IntEnum):
     """What an access does to its location."""
+
+    __hash__ = int.__hash__
 
     READ = 1
     WRITE = 2
@@ -324,6 +328,8 @@ class FileFacts(_Fact, frozen=True, array_like=True, tag="File"):
     annotations: tuple[Annotation, ...] = ()
 
 
+_NESTING = frozenset({If, With, Loop, Try, Match})
+
 ENCODER = msgspec.msgpack.Encoder()
 _DECODER = msgspec.msgpack.Decoder(FileFacts)
 
@@ -342,8 +348,10 @@ def walk(nodes: tuple[Node, ...]) -> Any:
     """Yield each node of the tree, outer before inner, in the order of evaluation."""
     for node in nodes:
         yield node
-        for inner in children(node):
-            yield from walk(inner)
+        if type(node) in _NESTING:
+            for inner in children(node):
+                if inner:
+                    yield from walk(inner)
 
 
 def children(node: Node) -> tuple[tuple[Node, ...], ...]:

@@ -27,6 +27,7 @@ from threadlint.project.deadlocks.waits import Waits
 from threadlint.project.locks.accessors import Accessors
 from threadlint.project.locks.acquires import Acquires
 from threadlint.project.locks.assumed import assumes_lock
+from threadlint.project.locks.called import Called, Calling
 from threadlint.project.locks.entry_locks import EntryLocks, entry_locks
 from threadlint.project.locks.flow import Flow
 from threadlint.project.locks.locks import Locks, Step
@@ -36,7 +37,6 @@ from threadlint.project.names import linker
 from threadlint.project.names.call_graph import NamedCalls
 from threadlint.project.names.callees import Callees
 from threadlint.project.names.identity import Identity
-from threadlint.project.names.implicit import implicit_calls
 from threadlint.project.names.linker import Links
 from threadlint.project.names.things import ClassThing, Func, FunctionThing, Module
 from threadlint.project.names.types import Types
@@ -113,12 +113,17 @@ class Project:
     def _callees(self) -> Callees:
         return Callees(self.types)
 
+    @cached_property
+    def _called(self) -> Called:
+        return Called(self.types, self.steps, self._callees)
+
     def calls(self, func: Func, step: Step) -> tuple[tuple[FunctionThing | ClassThing, Call], ...]:
         """What the step calls in the project: by a call, or implicitly (context managers, subscripts, properties)."""
-        node = step.node
-        if isinstance(node, Call):
-            return tuple((thing, node) for thing in self.callees(func, node))
-        return tuple(implicit_calls(self.types, func, node))
+        return self._called.at(func, step)
+
+    def calling(self, func: Func) -> Calling:
+        """The steps of the function that call something in the project, by number, with what they call."""
+        return self._called.steps_of(func)
 
     @cached_property
     def thread_roots(self) -> ThreadRoots:
@@ -179,7 +184,7 @@ class Project:
     @cached_property
     def contexts(self) -> Contexts:
         """What each thread root, and the main thread, reaches."""
-        return reach(self.spawns, self._entries(), self.steps, self.calls, self.ownership, self.assumes_lock)
+        return reach(self.spawns, self._entries(), self.calling, self.ownership, self.assumes_lock)
 
     @cached_property
     def foreign_loops(self) -> ForeignLoops:
@@ -191,10 +196,7 @@ class Project:
         """What each task reaches; a call that only makes the coroutine of a task is not followed."""
         made = {(spawn.func.id, spawn.call.id) for spawn in self.tasks}
 
-        def calls(func: Func, step: Step) -> tuple[tuple[FunctionThing | ClassThing, Call], ...]:
-            return tuple(one for one in self.calls(func, step) if (func.id, one[1].id) not in made)
-
-        return reach(self.tasks, self._entries(), self.steps, calls, self.ownership, self.assumes_lock)
+        return reach(self.tasks, self._entries(), self._called.without(made), self.ownership, self.assumes_lock)
 
     @cached_property
     def task_meetings(self) -> Meetings:
@@ -265,7 +267,7 @@ class Project:
     @cached_property
     def entry(self) -> EntryLocks:
         """Which locks functions' callers hold."""
-        return entry_locks(self.links, self.types, self.steps, self.calls, self.assumes_lock)
+        return entry_locks(self.links, self.types, self.calling, self.assumes_lock)
 
     @cached_property
     def guards(self) -> dict[str, Guard]:
@@ -297,9 +299,10 @@ class Project:
         """Where the program shows that it expects several threads."""
         return Expectations(self.types, self.identity, self.contexts)
 
-    def breakable_checks(self) -> Iterator[Broken]:
+    @cached_property
+    def breakable_checks(self) -> tuple[Broken, ...]:
         """Tests whose result may no longer hold when the program acts on it."""
-        return BreakableChecks(
+        checks = BreakableChecks(
             self.checks,
             self.uses,
             self.steps,
@@ -310,7 +313,8 @@ class Project:
             self.identity,
             self.expectations,
             self.confinement,
-        ).all(self.functions)
+        )
+        return tuple(checks.all(self.functions))
 
     @cached_property
     def snapshots(self) -> Snapshots:
@@ -324,14 +328,8 @@ class Project:
 
     def _entries(self) -> Iterator[Func]:
         """Functions that the main thread can begin with: modules' bodies, and what the project defines for others to call."""
-        called = {
-            (thing.func.id if isinstance(thing, FunctionThing) else "")
-            for func in self.functions
-            for step in self.steps(func)
-            for thing, _ in self.calls(func, step)
-        }
-        targets = {spawn.target.func.id for spawn in self.spawns}
-        return (func for func in self.functions if func.id not in called and func.id not in targets)
+        targets = {spawn.target.func.id for spawn in self.spawns} | self._called.ids(self.functions)
+        return (func for func in self.functions if func.id not in targets)
 
     def assumes_lock(self, func: Func) -> bool:
         """Whether the function's name, docstring or comment says that its caller holds a lock."""

@@ -12,9 +12,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from threadlint.facts.model import Access, Call, Kind, Ref, walk
-from threadlint.project.locks.locks import ANY_LOCK, Held, Step
+from threadlint.project.locks.called import Calling
+from threadlint.project.locks.locks import ANY_LOCK, Held
 from threadlint.project.names.linker import Links
-from threadlint.project.names.things import ClassThing, Func, FunctionThing
+from threadlint.project.names.things import Func, FunctionThing
 from threadlint.project.names.types import Types
 
 OWNED_METHODS = frozenset(
@@ -62,8 +63,7 @@ def guard_keys(held: tuple[Held, ...]) -> frozenset[str]:
 def entry_locks(
     links: Links,
     types: Types,
-    steps: Callable[[Func], list[Step]],
-    calls: Callable[[Func, Step], tuple[tuple[FunctionThing | ClassThing, Call], ...]],
+    calling: Callable[[Func], Calling],
     assumed: Callable[[Func], bool],
 ) -> EntryLocks:
     """Find the fixed point. `assumed` says of a function that its name or a comment says that its caller holds a lock."""
@@ -71,11 +71,12 @@ def entry_locks(
     taken = _taken_as_values(links)
     handlers: set[str] = set()
     for func in links.ordered():
-        for step in steps(func):
-            for thing, _ in calls(func, step):
+        for _, step, things in calling(func):
+            for thing, _ in things:
                 if isinstance(thing, FunctionThing):
                     sites[thing.func.id].append((func.id, guard_keys(step.held)))
-            handlers.update(_fork_handlers(step, func, types))
+        for call in links.calls[func.id].values():
+            handlers.update(_fork_handlers(call, func, types))
     inherits = {
         func.id
         for func in links.ordered()
@@ -98,15 +99,11 @@ def entry_locks(
     return EntryLocks(always, _ever(sites, fixed), frozenset(bare), outside)
 
 
-def _fork_handlers(step: Step, func: Func, types: Types) -> Iterator[str]:
+def _fork_handlers(call: Call, func: Func, types: Types) -> Iterator[str]:
     """What is given to `os.register_at_fork`: it runs while no other thread does."""
-    node = step.node
-    if (
-        isinstance(node, Call)
-        and isinstance(node.callee, Ref)
-        and (node.callee.name, *node.callee.path)[-1].endswith("register_at_fork")
-    ):
-        for _, value in node.keywords:
+    callee = call.callee
+    if isinstance(callee, Ref) and (callee.name, *callee.path)[-1].endswith("register_at_fork"):
+        for _, value in call.keywords:
             yield from (thing.func.id for thing in types.functions(value, func))
 
 

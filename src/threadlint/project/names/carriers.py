@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from threadlint.facts.model import Jump, Ref, Root, Value, walk
 from threadlint.project.names.linker import Links
 from threadlint.project.names.things import Func
@@ -21,17 +23,12 @@ def last_name(ref: Ref) -> str:
 def carriers(links: Links, made: set[Made]) -> set[str]:
     """Last names of the variables, attributes and functions that can give what one of the calls makes; types need be asked for no others."""
     names: set[str] = set()
-    stores = [*links.bindings.items(), *links.attributes.items()]
+    gives = links.gives = links.gives or tuple(_givers(links))
     for _ in range(_ROUNDS):
         before = len(names)
-        for key, bound in stores:
-            name = key if isinstance(key, str) else key[1]
-            if name not in names and any(_gives(links, access.value, where, made, names) for where, access in bound):
+        for name, sources, calls in gives:
+            if name not in names and not (sources.isdisjoint(names) and calls.isdisjoint(made)):
                 names.add(name)
-        for func in links.ordered():
-            for node in walk(func.facts.body) if func.facts.name not in names else ():
-                if type(node) is Jump and node.kind == "return" and _gives(links, node.value, func, made, names):
-                    names.add(func.facts.name)
         for exports in links.exports.values():
             names |= {name for name, dotted in exports.items() if dotted.rpartition(".")[2] in names}
         names |= {name for (_, name), maker in links.defaults.items() if maker.facts.name in names}
@@ -40,14 +37,27 @@ def carriers(links: Links, made: set[Made]) -> set[str]:
     return names
 
 
-def _gives(links: Links, value: Value | None, func: Func, made: set[Made], names: set[str]) -> bool:
-    """Whether the value can be such an object, by the names in it."""
+def _givers(links: Links) -> Iterator[tuple[str, frozenset[str], frozenset[Made]]]:
+    """Each name of a variable, attribute or function, with the last names in one value that it gives, and the calls in it."""
+    for key, bound in (*links.bindings.items(), *links.attributes.items()):
+        name = key if isinstance(key, str) else key[1]
+        for where, access in bound:
+            yield name, *_sources(links, access.value, where)
+    for func in links.ordered():
+        for node in walk(func.facts.body):
+            if type(node) is Jump and node.kind == "return":
+                yield func.facts.name, *_sources(links, node.value, func)
+
+
+def _sources(links: Links, value: Value | None, func: Func) -> tuple[frozenset[str], frozenset[Made]]:
+    names: set[str] = set()
+    calls: set[Made] = set()
     for ref in refs(value):
         if ref.root == Root.RESULT and not ref.path:
+            calls.add((func.id, int(ref.name)))
             call = links.calls[func.id].get(int(ref.name))
-            callee = call.callee if call is not None else None
-            if (func.id, int(ref.name)) in made or (isinstance(callee, Ref) and last_name(callee) in names):
-                return True
-        elif last_name(ref) in names:
-            return True
-    return False
+            if call is not None and isinstance(call.callee, Ref):
+                names.add(last_name(call.callee))
+        else:
+            names.add(last_name(ref))
+    return frozenset(names), frozenset(calls)

@@ -26,6 +26,8 @@ class Links:
     """what is assigned to a variable: by (module or function id, name)"""
     attributes: dict[str, list[tuple[Func, Access]]] = field(default_factory=lambda: defaultdict(list))
     """what is assigned to an attribute of any object: by the attribute's name"""
+    own_attributes: dict[tuple[str, str], list[tuple[Func, Access]]] = field(default_factory=lambda: defaultdict(list))
+    """the same of one module only: by the module's name and the attribute's"""
     element_stores: dict[str, list[tuple[Func, Access]]] = field(default_factory=lambda: defaultdict(list))
     """what is stored under a key: by the last name before it"""
     growing: dict[str, list[tuple[Func, Call]]] = field(default_factory=lambda: defaultdict(list))
@@ -42,6 +44,9 @@ class Links:
     method_variants: dict[str, dict[str, list[Func]]] = field(
         default_factory=lambda: defaultdict(lambda: defaultdict(list))
     )
+
+    gives: tuple[tuple[str, frozenset[str], frozenset[tuple[str, int]]], ...] = ()
+    """what names can give, made by `carriers` when it is first asked"""
 
     def ordered(self) -> Iterator[Func]:
         """All functions, file by file."""
@@ -103,6 +108,7 @@ def _index(links: Links, func: Func, nodes: tuple[Node, ...]) -> None:
                 links.element_stores[last].append((func, node))
             else:
                 links.attributes[ref.path[-1]].append((func, node))
+                links.own_attributes[func.module.name, ref.path[-1]].append((func, node))
 
 
 def absolute(links: Links, module: Module, ref: Ref) -> Ref:

@@ -25,17 +25,21 @@ from threadlint.facts.model import (
 
 def refs(value: Value | None) -> Iterator[Ref]:
     """Every name that the value is made of; calls are named by their results."""
+    if type(value) is Ref:
+        yield value
+        return
     todo = [value]
     while todo:
         one = todo.pop()
-        if isinstance(one, Ref):
-            yield one
-        elif isinstance(one, (Many, Logic)):
-            todo.extend(one.items)
-        elif isinstance(one, Derived):
-            todo.extend(one.parts)
-        elif isinstance(one, Compare):
-            todo += [one.left, one.right]
+        kind = type(one)
+        if kind is Ref:
+            yield one  # type: ignore[misc]
+        elif kind is Many or kind is Logic:
+            todo.extend(one.items)  # type: ignore[union-attr]
+        elif kind is Derived:
+            todo.extend(one.parts)  # type: ignore[union-attr]
+        elif kind is Compare:
+            todo += [one.left, one.right]  # type: ignore[union-attr]
 
 
 def mentions(value: Value | None, wanted: Callable[[Ref], bool]) -> bool:

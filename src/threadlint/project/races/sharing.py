@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from threadlint.facts.model import Access, Call, Kind, Ref, Root
 from threadlint.knowledge.stdlib import IN_PLACE_ATOMIC
@@ -64,9 +64,17 @@ class Sharing:
     ownership: Ownership
     contexts: Contexts
     steps: Callable[[Func], list[Step]]
+    _touches: dict[str, list[Touch]] | None = None
+    _races: tuple[Race, ...] | None = None
+    _definers: dict[tuple[str, str], str] = field(default_factory=dict)
 
     def touches(self) -> dict[str, list[Touch]]:
         """All writing accesses to locations that more than one thread may reach, by location."""
+        if self._touches is None:
+            self._touches = self._collect()
+        return self._touches
+
+    def _collect(self) -> dict[str, list[Touch]]:
         found: dict[str, list[Touch]] = defaultdict(list)
         spawners = {spawn.func.id for spawn in self.contexts.spawns}
         for context, roots in self.contexts.reached.items():
@@ -93,8 +101,13 @@ class Sharing:
                     found[location.key].append(Touch(node, number, context, location, held, roots))
         return found
 
-    def races(self) -> Iterator[Race]:
+    def races(self) -> tuple[Race, ...]:
         """For each location the update that is easiest to understand, with an access that can come between its read and its write."""
+        if self._races is None:
+            self._races = tuple(self._find_races())
+        return self._races
+
+    def _find_races(self) -> Iterator[Race]:
         for touches in self.touches().values():
             updates = [
                 t
@@ -257,6 +270,12 @@ class Sharing:
 
     def _definer(self, cls: Cls, step: str) -> str:
         """The base class that first gives the attribute a value, so that all subclasses name one location."""
+        known = self._definers.get((cls.id, step))
+        if known is None:
+            known = self._definers[cls.id, step] = self._find_definer(cls, step)
+        return known
+
+    def _find_definer(self, cls: Cls, step: str) -> str:
         owners = {
             f"{where.module.name}:{where.facts.cls}"
             for where, access in self.types.links.attributes.get(step, ())

@@ -11,8 +11,9 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from threadlint.facts.model import Call, Ref, Root, Span, Value
-from threadlint.project.locks.locks import ANY_LOCK, Held, Step
+from threadlint.facts.model import Ref, Root, Span, Value
+from threadlint.project.locks.called import Calling
+from threadlint.project.locks.locks import ANY_LOCK, Held
 from threadlint.project.names.things import ClassThing, Func, FunctionThing
 from threadlint.project.roots.ownership import CLOSURE, EACH, OWN, Binding, Ownership, Token, varies
 from threadlint.project.roots.thread_roots import Spawn
@@ -84,8 +85,7 @@ class Contexts:
 def reach(
     spawns: tuple[Spawn, ...],
     entries: Iterator[Func],
-    steps: Callable[[Func], list[Step]],
-    callees: Callable[[Func, Step], tuple[tuple[FunctionThing | ClassThing, Call], ...]],
+    calling: Callable[[Func], Calling],
     ownership: Ownership,
     assumed: Callable[[Func], bool],
 ) -> Contexts:
@@ -93,14 +93,13 @@ def reach(
 
     `assumed` says of a function that its caller holds some lock (by its name or an annotation).
     """
-    return _Reach(Contexts(spawns), steps, callees, ownership, assumed).run(entries)
+    return _Reach(Contexts(spawns), calling, ownership, assumed).run(entries)
 
 
 @dataclass(slots=True)
 class _Reach:
     contexts: Contexts
-    steps: Callable[[Func], list[Step]]
-    callees: Callable[[Func, Step], tuple[tuple[FunctionThing | ClassThing, Call], ...]]
+    calling: Callable[[Func], Calling]
     ownership: Ownership
     assumed: Callable[[Func], bool]
     todo: deque[Context] = field(default_factory=deque)
@@ -153,8 +152,7 @@ class _Reach:
     def _calls(self, context: Context, roots: int) -> None:
         func = context.func
         binding = dict(context.binding)
-        for number, step in enumerate(self.steps(func)):
-            targets = self.callees(func, step)
+        for number, step, targets in self.calling(func):
             if not targets:
                 continue
             held = context.held

@@ -96,7 +96,7 @@ def discarded_coroutine(project: Project) -> Iterator[Problem]:
         for call in project.links.calls[func.id].values():
             if call.id in other_world:
                 continue
-            if call.use == "discarded" or _unread(project, func, call):
+            if call.use == "discarded" or (_matters(project, func, call) and _unread(project, func, call)):
                 yield from _dropped(project, func, call)
             elif _makes_task(project, func, call) and _only_returned(project, func, call) and not in_tests(func):
                 yield from _dropped_by_callers(project, func, call)
@@ -126,6 +126,11 @@ def _for_plain_code(project: Project, func: Func) -> set[int]:
             for node, _ in step.context
         )
     }
+
+
+def _matters(project: Project, func: Func, call: Call) -> bool:
+    """Whether the result is one that must not be dropped; asked before all uses of the result are looked for."""
+    return bool(project.coroutines.certain(call, func)) or _makes_task(project, func, call)
 
 
 def _told_ruff(func: Func, call: Call) -> bool:

@@ -78,7 +78,7 @@ def semaphore_as_mutex(project: Project) -> Iterator[Problem]:
         held = project.counted.of(race)
         if held is not None:
             yield _lost(project, race, held)
-    for broken in project.breakable_checks():
+    for broken in project.breakable_checks:
         held = project.counted.at(broken.check.func, broken.check.act.step)
         if held is not None:
             yield _not_one_step(project, broken, held)
