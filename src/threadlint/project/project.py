@@ -262,7 +262,7 @@ class Project:
     @cached_property
     def consumers(self) -> Consumers:
         """Who takes items from which queue."""
-        return Consumers(self.queues, self.contexts, self.ownership)
+        return Consumers(self.queues, self.contexts, self.ownership, lambda: self.tasks, self.pools.reached)
 
     @cached_property
     def entry(self) -> EntryLocks:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from threadlint.facts.model import Call, Const
+from threadlint.knowledge.stdlib import QUEUES
 from threadlint.project.names.things import Func
 from threadlint.project.queues.queues import Origin, Queues, Use
 from threadlint.project.roots.contexts import MAIN, Context, Contexts
@@ -32,6 +33,8 @@ class Consumers:
     queues: Queues
     contexts: Contexts
     ownership: Ownership
+    tasks: Callable[[], tuple[Spawn, ...]]
+    reached: Callable[[Func], Mapping[str, Func]]
     _by_func: dict[str, list[tuple[Context, int]]] = field(default_factory=dict)
 
     def takers(self, origin: Origin, methods: frozenset[str] = GETTING) -> Iterator[Taker]:
@@ -45,8 +48,18 @@ class Consumers:
                     yield Taker(use, self.ownership.of(use.receiver, use.func, dict(context.binding)), roots)
 
     def spawns(self, origin: Origin, methods: frozenset[str] = GETTING) -> tuple[Spawn, ...]:
-        """The spawns whose threads use the queue by these methods."""
+        """The spawns whose threads, or tasks where it is a queue of tasks, use the queue by these methods."""
         found: dict[int, Spawn] = {}
+        uses = self.queues.uses()[origin]
+        if QUEUES[self.queues.kinds[origin]] == "tasks":
+            takers = {use.func.id: use for use in uses if use.method in methods}
+            return tuple(
+                spawn
+                for spawn in self.tasks()
+                if any(
+                    self._gives(spawn, takers[name], origin) for name in takers.keys() & self.reached(spawn.target.func)
+                )
+            )
         for taker in self.takers(origin, methods):
             for spawn in self.contexts.roots(taker.roots & ~MAIN):
                 if id(spawn) not in found and self._gives(spawn, taker.use, origin):

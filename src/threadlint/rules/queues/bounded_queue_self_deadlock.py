@@ -78,11 +78,11 @@ def bounded_queue_self_deadlock(project: Project) -> Iterator[Problem]:
     for origin, uses in project.queues.uses().items():
         frame = project.links.funcs[origin[0]]
         call = project.links.calls[frame.id][origin[1]]
-        if QUEUES[project.queues.kinds[origin]] == "tasks" or not any(use.method in GETTING for use in uses):
+        if not any(use.method in GETTING for use in uses):
             continue
         size = number(project.links, call.argument(0, "maxsize"), frame)
         if size is not None and size > 0:
-            yield from _own_consumer(project, uses, size)
+            yield from _own_consumer(project, origin, uses, size)
         yield from _too_early(project, origin, frame, uses, size or 0)
 
 
@@ -96,10 +96,13 @@ def _too_early(project: Project, origin: Origin, frame: Func, uses: list[Use], s
     made = next((n for n, step in enumerate(steps) if isinstance(step.node, Call) and step.node.id == origin[1]), -1)
     puts = {use.call.id: use for use in uses if use.func is frame and use.method == "put"}
     joins = {use.call.id: use for use in uses if use.func is frame and use.method == "join"}
+    tasks = QUEUES[project.queues.kinds[origin]] == "tasks"
     filled = 0
     for step in steps[made + 1 : first]:
         node = step.node
         if not isinstance(node, Call):
+            continue
+        if tasks and not node.use.startswith("awaited"):
             continue
         if node.id in puts and waits_for_ever(node):
             loops = tuple(loop for loop in step.loops if steps[made].loops.count(loop) == 0)
@@ -144,7 +147,7 @@ def _problem(project: Project, frame: Func, use: Use, spawn: Spawn, size: int) -
     )
 
 
-def _own_consumer(project: Project, uses: list[Use], size: int) -> Iterator[Problem]:
+def _own_consumer(project: Project, origin: Origin, uses: list[Use], size: int) -> Iterator[Problem]:
     """Filled by the function that takes items from it, several for each that it takes, and taken from by no other."""
     takers = {use.func.id: use for use in uses if use.method in GETTING}
     if len(takers) != 1:
@@ -152,10 +155,16 @@ def _own_consumer(project: Project, uses: list[Use], size: int) -> Iterator[Prob
     taker = next(iter(takers.values()))
     steps = project.steps(taker.func)
     got = next((step for step in steps if step.node is taker.call), None)
-    if got is None or not got.loops or not any(spawn.target.func is taker.func for spawn in project.spawns):
+    if (
+        got is None
+        or not got.loops
+        or not any(spawn.target.func is taker.func for spawn in project.consumers.spawns(origin))
+    ):
         return
     for use in uses:
         if use.func is not taker.func or use.method != "put" or not waits_for_ever(use.call):
+            continue
+        if QUEUES[project.queues.kinds[origin]] == "tasks" and not use.call.use.startswith("awaited"):
             continue
         put = next(step for step in steps if step.node is use.call)
         if len(put.loops) > len(got.loops) and put.loops[: len(got.loops)] == got.loops:

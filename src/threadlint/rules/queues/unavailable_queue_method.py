@@ -27,6 +27,8 @@ _MISSING: dict[str, frozenset[str]] = {
 _NEW = frozenset(
     {
         "queue.Queue",
+        "multiprocessing.managers.SyncManager.Queue",
+        "multiprocessing.managers.SyncManager.JoinableQueue",
         "queue.LifoQueue",
         "queue.PriorityQueue",
         "asyncio.Queue",
