@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from threadlint.facts.model import Call, Ref, Try
+from threadlint.facts.model import Call, If, Ref, Try
 from threadlint.knowledge.loop_bound import ASKING, OWN_LOOP, RUNNING, TRIED
 from threadlint.knowledge.stdlib import LOOP_TYPES
 from threadlint.project.locks.locks import Step
@@ -58,7 +58,9 @@ class ForeignLoops:
                 continue
             if in_tests(spawn.func) and not in_tests(func):
                 continue  # unsound: what tests start on threads says little about how the program itself is used
-            if not any(one.func.facts.is_async or self.asks(one.func) for one, _ in chain):
+            if not any(one.func.facts.is_async or self.asks(one.func) for one, _ in chain) and not any(
+                self._chooses(one.func) for one, _ in chain[1:]
+            ):
                 return context, spawn
         return None
 
@@ -109,18 +111,40 @@ class ForeignLoops:
             )
         return known
 
+    def _chooses(self, func: Func) -> bool:
+        """Whether the function goes by the loop's thread-safe method in one of two branches: the other is for programs without a loop."""
+        return any(
+            isinstance(step.node, Call)
+            and any(
+                isinstance(value, Ref) and value.path[-1:] == ("call_soon_threadsafe",)
+                for value in (step.node.callee, *step.node.args)
+            )
+            and any(isinstance(node, If) for node, _ in step.context)
+            for step in self.steps(func)
+        )
+
     def outside(self, func: Func, loop: BackgroundLoop) -> bool:
         """Whether the main thread, or whoever calls the program, comes to the function while a thread runs the loop."""
         if func.facts.is_async or func.facts.name in ("__init__", "<lambda>") or func is loop.frame is not loop.runner:
             return False
+        if func is not loop.runner and self._owner(func) not in (self._owner(loop.runner), self._owner(loop.frame)):
+            return False  # unsound: what other classes do with the loop is taken to run on it, as protocols and handlers do
         for context, roots in self.reached(func):
             if roots & MAIN:
                 chain = self.contexts.chain(context, main=True)
                 entry = chain[-1][0].func
                 given = entry.facts.name in self._given() or (entry.facts.owner and not entry.facts.cls)
+                given = given or entry.facts.name.startswith(("async_", "_async_"))
                 if not given and not any(one.func.facts.is_async for one, _ in chain):
                     return True
         return False
+
+    def _owner(self, func: Func) -> str:
+        """The class that the function belongs to, if only by being written inside one of its methods; else its module."""
+        outer: Func | None = func
+        while outer is not None and not outer.facts.cls and outer.facts.owner:
+            outer = self.links.funcs.get(f"{func.module.name}:{outer.facts.owner}")
+        return f"{func.module.name}:{outer.facts.cls if outer is not None else ''}"
 
     def _given(self) -> set[str]:
         """The names of what is handed over as a value: the loop may call it."""

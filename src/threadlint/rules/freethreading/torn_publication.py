@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from itertools import pairwise
 
-from threadlint.facts.model import Const, Ref, Root
+from threadlint.facts.model import UNKNOWN, Const, Many, Ref, Root, Value
 from threadlint.findings import Confidence, Problem, Related, Severity
 from threadlint.project.bodies.uses import Act, Use
 from threadlint.project.locks.entry_locks import OWNED_METHODS
@@ -14,6 +14,8 @@ from threadlint.project.names.things import Cls, Func
 from threadlint.project.project import Project
 from threadlint.project.races.sharing import Race
 from threadlint.rules.rule import rule
+
+_SHOWING = frozenset({"__repr__", "__str__", "__len__"})
 
 
 @rule(
@@ -125,13 +127,18 @@ def _stored_together(project: Project, func: Func) -> Iterator[tuple[Use, Use]]:
     ]
     for first, second in pairwise(stores):
         steps = project.steps(func)
-        if first.ref == second.ref or isinstance(first.value, Const) or isinstance(second.value, Const):
+        if first.ref == second.ref or _is_plain(first.value) or _is_plain(second.value):
             continue
         if steps[first.step].held or steps[second.step].held or steps[first.step].context != steps[second.step].context:
             continue
         between = (use for use in project.uses.of(func) if first.step < use.step < second.step)
         if not any(use.act.writes for use in between):
             yield first, second
+
+
+def _is_plain(value: Value | None) -> bool:
+    """A literal: a flag, or what stands for nothing."""
+    return isinstance(value, Const) or value == UNKNOWN or (isinstance(value, Many) and not value.items)
 
 
 def _is_own(project: Project, use: Use) -> bool:
@@ -146,7 +153,7 @@ def _is_own(project: Project, use: Use) -> bool:
 def _reader(project: Project, methods: list[Func], first: Use, second: Use) -> tuple[Use, Use, Race] | None:
     """A method that reads both, without a lock, while the stores may be made."""
     for func in methods:
-        if func is first.func:
+        if func is first.func or func.facts.name in _SHOWING:
             continue
         reads: dict[str, Use] = {}
         for use in project.uses.of(func):
