@@ -38,57 +38,61 @@ def gil_dependent_operation(project: Project) -> Iterator[Problem]:
 
     ## Example
 
+    On CPython 3.13t `best` ends with `IndexError` in nearly every run; with the GIL it never does.
+
     ```python
     import threading
 
-    rows = list(range(1000))
+    scores = list(range(10_000))
 
 
-    def evict() -> None:
-        for number in range(1000):
-            rows.insert(0, number)  # expect: TL803
+    def rank() -> None:
+        for _ in range(5000):
+            scores.sort()  # expect: TL803
 
 
-    def peek() -> None:
-        for _ in range(1000):
-            print(rows[0], rows[-1])
+    def best() -> None:
+        while ranking.is_alive():
+            if scores[0] != 0:
+                print("not sorted")
 
 
-    threads = [threading.Thread(target=evict), threading.Thread(target=peek)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    ranking = threading.Thread(target=rank)
+    ranking.start()
+    reader = threading.Thread(target=best)
+    reader.start()
+    reader.join()
     ```
 
     ## Use instead
 
-    A lock around the change and the reads, or a new list that takes the place of the old one in one step.
+    A lock around the change and the reads, or a new list that takes the place of the old one in one step (`scores = sorted(scores)`).
 
     ```python
     import threading
 
-    rows = list(range(1000))
-    rows_lock = threading.Lock()
+    scores = list(range(10_000))
+    scores_lock = threading.Lock()
 
 
-    def evict() -> None:
-        for number in range(1000):
-            with rows_lock:
-                rows.insert(0, number)
+    def rank() -> None:
+        for _ in range(5000):
+            with scores_lock:
+                scores.sort()
 
 
-    def peek() -> None:
-        for _ in range(1000):
-            with rows_lock:
-                print(rows[0], rows[-1])
+    def best() -> None:
+        while ranking.is_alive():
+            with scores_lock:
+                if scores[0] != 0:
+                    print("not sorted")
 
 
-    threads = [threading.Thread(target=evict), threading.Thread(target=peek)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    ranking = threading.Thread(target=rank)
+    ranking.start()
+    reader = threading.Thread(target=best)
+    reader.start()
+    reader.join()
     ```
 
     ## Known limits
