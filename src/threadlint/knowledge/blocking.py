@@ -79,8 +79,8 @@ WAITS: dict[str, Block] = {
 }
 """Blocking calls that only types tell from others."""
 
-ENDINGS = ("join", "shutdown")
-"""Methods that wait for threads to end: where everything ends anyway, that is what they are there for."""
+ENDINGS = ("join", "shutdown", "result", "wait")
+"""Methods that wait for threads to end, or for their last work: where everything ends anyway, that is what they are there for."""
 
 ENDING_NAMES = (
     "close", "stop", "shut", "exit", "terminate", "tear", "clean", "finish", "disable", "dispose", "quit", "release", "unload", "disconnect", "kill", "__del__",

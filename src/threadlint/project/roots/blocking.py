@@ -58,7 +58,8 @@ class BlockingCalls:
             return None
         if self._at_hand(func, call, names[0]) or self._only_raises(func, call, names[0]):
             return None
-        shown = text(call.callee) if isinstance(call.callee, Ref) else names[0]
+        named = isinstance(call.callee, Ref) and call.callee.root != Root.RESULT
+        shown = text(call.callee) if named else ".".join(names[0].rsplit(".", 2)[-2:])
         return Blocking(call, shown, block.waits, names[0] in RUFF)
 
     def _at_hand(self, func: Func, call: Call, name: str) -> bool:
@@ -103,6 +104,8 @@ class BlockingCalls:
             if not isinstance(callee, Ref):
                 continue
             last = (callee.path[-1:] or (callee.name.rpartition(".")[2],))[0]
+            if last == "poll" and call.callee.path[-1:] == ("wait",):
+                return True  # of a process that has ended
             if last in _DONE and (receiver in other.args or (callee.path and callee.receiver == receiver)):
                 return True
         tests = [

@@ -121,16 +121,24 @@ def _for_plain_code(project: Project, func: Func) -> set[int]:
         step.node.id
         for step in project.steps(func)
         if isinstance(step.node, Call)
-        and any(
-            isinstance(node, If) and any("sync" in (ref.name, *ref.path)[-1].lower() for ref in refs(node.test))
-            for node, _ in step.context
-        )
+        and any(isinstance(node, If) and _is_plain_branch(node.test, part) for node, part in step.context)
     }
 
 
 def _matters(project: Project, func: Func, call: Call) -> bool:
     """Whether the result is one that must not be dropped; asked before all uses of the result are looked for."""
     return bool(project.coroutines.certain(call, func)) or _makes_task(project, func, call)
+
+
+def _is_plain_branch(test: Value, part: str) -> bool:
+    negated = isinstance(test, Logic) and test.op == "not"
+    for ref in refs(test):
+        word = (ref.name, *ref.path)[-1].lower()
+        if "async" in word:
+            return negated == (part == "body")
+        if "sync" in word:
+            return negated != (part == "body")
+    return False
 
 
 def _told_ruff(func: Func, call: Call) -> bool:

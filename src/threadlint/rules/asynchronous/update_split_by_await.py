@@ -93,20 +93,28 @@ def update_split_by_await(project: Project) -> Iterator[Problem]:
 
     - Reported where the program shows that two tasks can come here with the same object: tasks made in a loop or by `gather()`, several task groups' tasks, handlers that a
       web framework runs for each request. A library whose callers make the tasks shows nothing of the kind.
-    - A value that goes through a local name (`n = self.n; await ...; self.n = n + 1`) and a flag that is set after the `await` (`if not self.ready: await ...;
-      self.ready = True`) are reported only where TL702, or `TL7`, is selected: there the order is often meant.
-    - Making the same plain value twice is work for nothing and a warning; a second connection, session, pool or task is a leak.
+    - A value that goes through a local name (`n = self.n; await ...; self.n = n + 1`), a flag that is set after the `await` (`if not self.ready: await ...;
+      self.ready = True`), and a plain value of an attribute (`if self.x is None: self.x = await ...`) are reported only where TL702, or `TL7`, is selected: there the
+      order is often meant, or the second time does no harm.
+    - Filling an entry of a cache twice is work for nothing and a warning; a second connection, session, pool or task is a leak.
     - What is tested again after the `await`, and what a task announces before it stops (`self.pending[key] = future`), is left alone.
     """
     everything = project.config.asks_for("TL702")
     splits = AwaitSplits(project.checks, project.uses, project.steps, project.task_meetings)
     for split in splits.all(project.functions):
-        quiet = split.carried or (split.check is not None and constant(split.use.value))
-        if everything or not quiet:
-            yield _problem(project, split)
+        made = _made_once(project, split) if split.check is not None else ""
+        if everything or not _is_quiet(split, made):
+            yield _problem(project, split, made)
 
 
-def _problem(project: Project, split: Split) -> Problem:
+def _is_quiet(split: Split, made: str) -> bool:
+    """Whether the order may well be meant, or doing it twice does no harm."""
+    if split.check is None:
+        return split.carried
+    return constant(split.use.value) or not (made or split.check.condition.key)
+
+
+def _problem(project: Project, split: Split, made: str) -> Problem:
     func, use = split.func, split.use
     name = text(use.access.ref) if use.access is not None else text(use.ref)
     site, first = project.site(func, use.span), project.site(func, split.first)
@@ -121,7 +129,6 @@ def _problem(project: Project, split: Split) -> Problem:
         message = f"`{name}` is read before `await` and written after it; what another task stores meanwhile is lost"
         hoists = None if split.carried else Fix(Change.HOIST_AWAIT, (site,), safe=True)
         return Problem(site, message, tuple(related), partners=(site,), fix=hoists)
-    made = _made_once(project, split)
     harm = (
         f"two tasks can both make one ({made}), and only the last is kept"
         if made
