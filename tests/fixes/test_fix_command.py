@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import stat
 
 import libcst as cst
 import pytest
 
+from support import ROOT
 from threadlint.changes import Change
 from threadlint.fixes import attempt, rounds
 
@@ -118,7 +120,7 @@ def test_diff_exits_with_0_where_nothing_would_change(folder):
     folder.write({"b.py": VIEW})
     result = folder.run("--diff")
     assert (result.stdout, result.exit_code) == ("", 0)
-    assert result.stderr == "Would fix nothing (1 more with `--unsafe-fixes`)\n"
+    assert result.stderr == "Would fix nothing; 1 more with `--unsafe-fixes`\n"
     assert folder.run("--diff", "--unsafe-fixes").exit_code == 1
 
 
@@ -286,3 +288,25 @@ def test_a_fix_that_does_harm_stops_no_other(folder, monkeypatch):
     assert (folder.path / "a.py").read_text().count("with lock:") == 2
     assert "Fixed 2 findings in 1 file (2 TL201)" in result.stderr
     assert "a.py:8:5: warning: TL201 is not fixed: the changed file would not compile" in result.stderr
+
+
+def test_a_rule_that_has_fixes_is_marked_in_the_list(folder):
+    lines = {line[:5]: line for line in folder.run("rules").stdout.splitlines()}
+    assert "[safe fix]" in lines["TL201"]
+    assert "[safe fix, unsafe fix]" in lines["TL109"]
+    assert "fix]" not in lines["TL303"]
+    listed = {rule["code"]: rule["fix"] for rule in json.loads(folder.run("rules", "--output-format", "json").stdout)}
+    assert (listed["TL201"], listed["TL303"]) == (["safe"], [])
+
+
+def test_the_output_in_the_usage_is_real(folder):
+    usage = (ROOT / "docs" / "usage.md").read_text(encoding="utf-8")
+    folder.write({"app.py": re.search(r"<!-- file: app.py -->\n```python\n([\s\S]*?)```", usage)[1]})
+    blocks = re.findall(r"```console\n\$ threadlint (.* app\.py)\n([\s\S]*?)```", usage.partition("## Fixing")[2])
+    assert [args for args, _ in blocks] == [
+        "--output-format concise app.py",
+        "--diff app.py",
+        "--fix --unsafe-fixes app.py",
+    ]
+    for args, shown in blocks:
+        assert folder.run(*args.split()).output.strip() == shown.strip()

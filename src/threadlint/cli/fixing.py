@@ -83,7 +83,7 @@ def show(fixed: Fixed, *, unsafe: bool, color: bool) -> None:
             click.echo(click.style(line, fg=colors.get(line[:1])) if color else line, color=color)
     _tell(fixed)
     left = 0 if unsafe else sum(one.fix is not None and not one.fix.safe for one in fixed.report.findings)
-    more = f" ({left} more with `--unsafe-fixes`)" if left else ""
+    more = f"; {left} more with `--unsafe-fixes`" if left else ""
     click.echo(f"Would fix {_counted(fixed.fixed) if fixed.fixed else 'nothing'}{more}", err=True)
 
 
