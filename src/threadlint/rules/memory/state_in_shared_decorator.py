@@ -95,7 +95,7 @@ def state_in_shared_decorator(project: Project) -> Iterator[Problem]:
     ## Known limits
 
     - `__exit__` itself must read what `__enter__` itself has stored.
-    - Containers that `__enter__` adds to (a stack) are not looked at.
+    - Containers that `__enter__` adds to (a stack) are not looked at, nor what it sets under a lock.
     """
     for func in project.functions:
         for step in project.steps(func):
@@ -164,6 +164,8 @@ def _own(project: Project, method: Func) -> Iterator[Access]:
     own = project.types.self_name(method)
     for step in project.steps(method):
         node = step.node
+        if step.held:
+            continue  # under a lock it counts its callers, or keeps what all of them share
         if (
             isinstance(node, Access)
             and node.ref.path
