@@ -15,6 +15,8 @@ from threadlint.project.roots.contexts import MAIN
 from threadlint.project.roots.thread_roots import Spawn
 from threadlint.rules.rule import rule
 
+_DEEP = 2
+
 
 @rule("TL601", since="0.1", severity=Severity.ERROR, oracle=Oracle.NOT_SET)
 def thread_local_initialised_once(project: Project) -> Iterator[Problem]:
@@ -83,10 +85,25 @@ def thread_local_initialised_once(project: Project) -> Iterator[Problem]:
             writes = [use for use in uses if use.kind == Kind.WRITE and not _initialises(storage, use)]
             if not writes or name in storage.asked or _has_default(project, storage, name):
                 continue
-            if all(use.func is storage.func or use.func.is_module for use in writes):
+            if all(_sets_up(project, use.func, storage.func) for use in writes):
                 yield from _everywhere_else(project, name, uses, writes)
             else:
                 yield from _in_threads(project, storage, name, uses, writes)
+
+
+def _sets_up(project: Project, func: Func, maker: Func, depth: int = _DEEP) -> bool:
+    """Whether the function runs only where the storage is made, or when a module is imported: itself, or as a private helper that nobody else calls."""
+    if func is maker or func.is_module:
+        return True
+    name = func.facts.name
+    if not depth or not name.startswith("_") or name.endswith("__"):
+        return False
+    calls = list(project.named_calls.of(func))
+    # a call that stands for "run this in a thread" or "run this first in each worker" is none of the function's own
+    return bool(calls) and all(
+        project.links.calls[caller.id].get(call.id) is call and _sets_up(project, caller, maker, depth - 1)
+        for caller, call, _ in calls
+    )
 
 
 def _everywhere_else(project: Project, name: str, uses: list[LocalUse], writes: list[LocalUse]) -> Iterator[Problem]:
