@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from threadlint.facts.model import Call, If, Kind, Loop, Ref, Root, Span, Suspend, Try, Value, With
+from threadlint.facts.model import Call, Const, If, Jump, Kind, Loop, Node, Ref, Root, Span, Suspend, Try, Value, With
 from threadlint.findings import Problem, Related, Severity
 from threadlint.knowledge.stdlib import LOOP_TYPES
 from threadlint.project.bodies.paths import catches
@@ -101,6 +101,8 @@ class _Walk:
     project: Project
     reads: dict[tuple[str, int], LocalUse]
     writes: frozenset[tuple[str, int]]
+    context: tuple[tuple[Node, str], ...]
+    """what stands around the assignment"""
     waited: Span | None = None
     """where the writing coroutine waits first"""
 
@@ -112,6 +114,8 @@ class _Walk:
             if suspended and (func.id, number) in self.reads:
                 return self.reads[func.id, number], True
             if (func.id, number) in self.writes and number > start and not depth:
+                return None, suspended
+            if not depth and isinstance(step.node, Jump) and self.leaves(step):
                 return None, suspended
             if isinstance(step.node, Call) and depth < _DEEP:
                 for thing in self.project.callees(func, step.node):
@@ -130,6 +134,10 @@ class _Walk:
                 suspended = suspended or func.facts.is_async
         return None, suspended
 
+    def leaves(self, jump: Step) -> bool:
+        """Whether the coroutine comes by this way whenever it has written: `local.x = v; return`."""
+        return jump.context == self.context[: len(jump.context)]
+
 
 def _waits(step: Step) -> bool:
     node = step.node
@@ -144,15 +152,15 @@ def _mixed(project: Project, storage: Storage, name: str, write: LocalUse) -> Pr
     uses = storage.uses[name]
     reads = {(use.func.id, use.step): use for use in uses if use.kind in (Kind.READ, Kind.UPDATE)}
     writes = frozenset((use.func.id, use.step) for use in uses if use.kind == Kind.WRITE)
-    walk = _Walk(project, reads, writes)
+    walk = _Walk(project, reads, writes, step.context)
     read, _ = walk.run(func, write.step + 1, 0, suspended=False)
-    if walk.waited is None:
-        return None
     if read is None:
         others = (use for use in uses if use.kind == Kind.READ and use.func is not func and not in_tests(use.func))
         read = next(others, None) if _own(project, write.value, func, _DEEP) else None
-        if read is None:
-            return None
+    if read is None:
+        return None
+    if walk.waited is None:
+        return _between(project, name, uses, write)
     related = (
         Related(project.site(func, walk.waited), "others run while it waits here"),
         Related(project.site(read.func, read.span), f"`{read.text}.{name}` is read here"),
@@ -162,6 +170,26 @@ def _mixed(project: Project, storage: Storage, name: str, write: LocalUse) -> Pr
         f"`{write.text}.{name}` is one value for all coroutines of the thread; while `{func.name}` waits, another one can set it",
         related,
     )
+
+
+def _between(project: Project, name: str, uses: list[LocalUse], write: LocalUse) -> Problem | None:
+    """Set by one coroutine function, and read by another that takes it away again: `acquire()` and `release()`."""
+    steps = project.steps
+    for read in uses:
+        if read.kind != Kind.READ or read.func is write.func or not read.func.facts.is_async or in_tests(read.func):
+            continue
+        ends = any(
+            use.func is read.func
+            and (use.kind == Kind.DELETE or (use.kind == Kind.WRITE and isinstance(use.value, Const)))
+            for use in uses
+        )
+        if ends and any(_waits(step) for step in steps(write.func)):
+            return Problem(
+                project.site(write.func, write.span),
+                f"`{write.text}.{name}` is one value for all coroutines of the thread; another one can set it before `{read.func.name}` reads it",
+                (Related(project.site(read.func, read.span), f"`{read.text}.{name}` is read here"),),
+            )
+    return None
 
 
 def _once_per_thread(project: Project, storage: Storage, name: str, func: Func, step: Step) -> bool:
