@@ -124,7 +124,10 @@ class Gatherings:
         mine = {
             wait.func.id for wait in waits if not any(wait.func.id in self.pools.reached(one.target) for one in starts)
         }
-        if len(scopes) != 1 or not mine <= scopes or itself > 1 or not self._one_life(made, starts[0].func):
+        if len(scopes) != 1 or not mine <= scopes or itself > 1:
+            return None
+        once, workers = self._one_life(made, starts[0].func), self._workers(starts)
+        if not once and workers is None:
             return None
         if any(wait.step.loops for wait in waits if wait.func.id in mine):
             return None
@@ -136,9 +139,9 @@ class Gatherings:
             parties,
             tuple(waits),
             tuple((start.func, start.call.span) for start in starts),
-            sum(one for one in times if one is not None) if None not in times else None,
+            sum(one for one in times if one is not None) if once and None not in times else None,
             itself,
-            self._workers(starts),
+            workers,
             len(theirs) == 1 and all(start.target is theirs[0].func for start in starts) and not theirs[0].step.context,
         )
 

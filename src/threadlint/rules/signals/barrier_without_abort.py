@@ -71,14 +71,12 @@ def barrier_without_abort(project: Project) -> Iterator[Problem]:
 
     ## Known limits
 
-    - Reported in functions that run as threads, processes or tasks of their own; what they call before the barrier counts as able to raise, except for logging, asking and storing.
+    - What the function calls before the barrier counts as able to raise, except for logging, asking and storing; what its callers do before is not looked at.
     - A timeout of the barrier, or of all its waits, is enough.
     """
-    roots = {spawn.target.func.id for spawn in (*project.spawns, *project.tasks)}
-    roots |= {spawn.target.func.id for spawn in project.processes}
     by_func: dict[str, list[SignalCall]] = defaultdict(list)
     for wait in project.signals.calls("barrier", "wait"):
-        if wait.func.id in roots and not _limited(project, wait):
+        if not _limited(project, wait):
             by_func[wait.func.id].append(wait)
     for waits in by_func.values():
         yield from _check(project, waits)
