@@ -14,7 +14,7 @@ from threadlint.project.names.values import refs
 _DEEP = 2
 
 State = tuple[str, ...]
-"""A variable and the attributes asked of it; `self` for the instance whatever its name."""
+"""A variable and the attributes asked of it; `self` for the instance whatever its name, a parameter with its function before it."""
 
 
 @dataclass(slots=True)
@@ -84,8 +84,25 @@ class Predicates:
             if owner is not None and home.name == self.types.self_name(owner):
                 return ("self", *path) if path else ()
             if not path and home.owner == func.facts.qualname and home.name not in func.facts.captured:
-                return ()
+                return (f"{func.id}:{home.name}",) if self._is_object(home, func) else ()
         return (home.name, *path)
+
+    def _is_object(self, ref: Ref, func: Func) -> bool:
+        """Whether the variable is a parameter of which the function asks attributes: an object, maybe shared, and not just a yes or no."""
+        if not any(param.name == ref.name for param in func.facts.params):
+            return False
+        callees = (call.callee for call in self.types.links.calls[func.id].values())
+        return any(
+            isinstance(callee, Ref)
+            and callee.path
+            and (callee.root, callee.name, callee.owner) == (ref.root, ref.name, ref.owner)
+            for callee in callees
+        )
+
+
+def told(state: State) -> str:
+    """The state as messages name it."""
+    return ".".join(state).rpartition(":")[2]
 
 
 def meet(one: frozenset[State], other: frozenset[State]) -> bool:

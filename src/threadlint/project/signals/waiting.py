@@ -55,6 +55,11 @@ class Waiting:
         return None
 
     @property
+    def by_hand(self) -> bool:
+        """Whether the function itself has acquired the lock by a call."""
+        return any(not held.lexical and held.func is self.wait.func for held in self.wait.step.held)
+
+    @property
     def before(self) -> list[Step]:
         """The steps of the function before the wait."""
         return self.steps(self.wait.func)[: self.wait.number]

@@ -11,7 +11,7 @@ from threadlint.knowledge.quiet import QUIET
 from threadlint.project.locks.locks import Step, text
 from threadlint.project.names.things import Func
 from threadlint.project.project import Project
-from threadlint.project.signals.predicates import State, meet
+from threadlint.project.signals.predicates import State, meet, told
 from threadlint.project.signals.signals import SignalCall
 from threadlint.project.signals.waiting import Test, Waiting
 from threadlint.rules.rule import rule
@@ -113,7 +113,11 @@ def condition_wait_outside_loop(project: Project) -> Iterator[Problem]:
 def _is_looked_after(project: Project, wait: Waiting) -> bool:
     """Whether a loop, the caller, or the other side of a handshake makes up for the missing loop."""
     call = wait.wait
-    if call.step.loops or call.call.use not in ("discarded", "awaited-discarded") or wait.region is None:
+    if (
+        call.step.loops
+        or call.call.use not in ("discarded", "awaited-discarded")
+        or (wait.region is None and not wait.by_hand)
+    ):
         return True
     if any(_is_notify(before, call) for before in wait.before):
         return True
@@ -192,7 +196,7 @@ def _in_vain(project: Project, wait: Waiting) -> Iterator[Problem]:
 
 
 def _names(state: frozenset[State]) -> str:
-    return ", ".join(f"`{'.'.join(one)}`" for one in sorted(state)[:2])
+    return ", ".join(f"`{told(one)}`" for one in sorted(state)[:2])
 
 
 def _relies(project: Project, node: Node, func: Func, state: frozenset[State]) -> bool:
@@ -211,7 +215,7 @@ def _untested(project: Project, wait: Waiting) -> Iterator[Problem]:
     """`with cond: cond.wait()`: whatever was announced before is lost."""
     region = wait.region
     inside = [step.node for step in wait.before if any(node is region for node, _ in step.context)]
-    if wait.limited or any(_does_something(node) for node in inside):
+    if region is None or wait.limited or any(_does_something(node) for node in inside):
         return
     name = text(wait.wait.receiver)
     yield Problem(

@@ -11,6 +11,7 @@ from threadlint.project.bodies.paths import catches
 from threadlint.project.locks.locks import ANY_LOCK, Lock, text
 from threadlint.project.names.things import Func
 from threadlint.project.project import Project
+from threadlint.project.signals.predicates import told
 from threadlint.project.signals.signals import SignalCall
 from threadlint.rules.rule import rule
 
@@ -202,7 +203,7 @@ def _tested_outside(project: Project, call: SignalCall) -> Iterator[Problem]:
     width = 2 if isinstance(lost.test.node, If) else 5
     yield Problem(
         project.site(call.func, call.call.span),
-        f"`{'.'.join(lost.state)}` is tested without the lock of `{name}`; a notification between the test and this wait is lost, and it waits for ever",
+        f"`{told(lost.state)}` is tested without the lock of `{name}`; a notification between the test and this wait is lost, and it waits for ever",
         (
             Related(
                 project.site(call.func, (start[0], start[1], start[0], start[1] + width)),

@@ -9,7 +9,7 @@ from threadlint.findings import Confidence, Oracle, Problem, Related, Severity
 from threadlint.knowledge.quiet import QUIET
 from threadlint.project.locks.locks import Step, text
 from threadlint.project.project import Project
-from threadlint.project.signals.predicates import State, meet
+from threadlint.project.signals.predicates import State, meet, told
 from threadlint.project.signals.signals import SignalCall
 from threadlint.rules.rule import rule
 
@@ -182,7 +182,7 @@ def _late_clear(project: Project, call: SignalCall, wait: SignalCall) -> Iterato
             name = text(call.receiver)
             yield Problem(
                 project.site(call.func, call.call.span),
-                f"`{name}` is cleared after the work: a `set()` that comes during the work is wiped out, and its `{'.'.join(shown)}` is not looked at",
+                f"`{name}` is cleared after the work: a `set()` that comes during the work is wiped out, and its `{told(shown)}` is not looked at",
                 (
                     Related(project.site(wait.func, wait.call.span), "waited for here"),
                     Related(project.site(setter.func, setter.call.span), "set here"),

@@ -8,6 +8,7 @@ from threadlint.facts.model import Const
 from threadlint.findings import Confidence, Oracle, Problem, Related, Severity
 from threadlint.project.locks.locks import text
 from threadlint.project.project import Project
+from threadlint.project.signals.predicates import told
 from threadlint.project.signals.signals import SignalCall
 from threadlint.rules.rule import rule
 
@@ -135,7 +136,7 @@ def _unheard(project: Project, wait: SignalCall) -> Iterator[Problem]:
         name = text(wait.receiver)
         yield Problem(
             project.site(wait.func, wait.call.span),
-            f"`{name}.{wait.method}()` is not woken when `{'.'.join(state)}` changes in `{use.func.name}`, which notifies nobody",
+            f"`{name}.{wait.method}()` is not woken when `{told(state)}` changes in `{use.func.name}`, which notifies nobody",
             (Related(project.site(use.func, use.span), f"changed here, without `{name}.notify_all()`"),),
             confidence=Confidence.MEDIUM,
             severity=Severity.WARNING,
