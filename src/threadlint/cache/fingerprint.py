@@ -56,7 +56,7 @@ def _contents(paths: Iterable[Path]) -> list[bytes]:
 
 
 def _version() -> bytes:
-    python = f"{threadlint.__version__} {sys.implementation.name} {sys.version_info[:2]}".encode()
+    python = f"{threadlint.__version__} {sys.implementation.name} {sys.hexversion}".encode()
     found = importlib.util.find_spec("libcst")  # looks for the package without importing it
     if found is None or not found.origin:
         return python
