@@ -15,11 +15,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from threadlint.facts.outline import Comment, Outline, outline
+if TYPE_CHECKING:
+    from threadlint.facts.outline import Comment, Outline
 
 END_OF_FILE = 2**31 - 1
 """The last line that a comment for the whole file covers."""
@@ -76,6 +77,8 @@ def scan(text: str, found: Outline | None = None) -> Comments:
     """What the comments of a file say; `found` is the outline of the text where it is known already."""
     if not mentioned(text):
         return Comments()
+    from threadlint.facts.outline import outline  # noqa: PLC0415 what is remembered has been scanned
+
     lines = found or outline(text)
     suppressions: list[Suppression] = []
     annotations: list[Annotation] = []

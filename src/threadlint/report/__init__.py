@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from enum import Enum
 
 from threadlint.findings import Report
-from threadlint.report import github, json_array, sarif, statistics, text
 
 
 class Format(str, Enum):
@@ -35,15 +34,23 @@ def render(
     `unsafe`, unsafe fixes are marked like safe ones; with `by_build`, text and concise output begins with what fails only on free-threaded builds.
     Only text and concise output has colours. Raises ValueError for counts in a format that has none.
     """
+    # Each format is imported where it is wanted: most runs write text.
     if counts:
+        from threadlint.report import statistics
+
         if kind in {Format.TEXT, Format.CONCISE}:
             return statistics.as_text(report)
         if kind is Format.JSON:
             return statistics.as_json(report)
         raise ValueError(f"the format {kind.value} has no statistics; text, concise and json have")
+    if kind in {Format.TEXT, Format.CONCISE}:
+        from threadlint.report import text
+
     if kind is Format.TEXT:
         return text.full(report, color=color, why=why, unsafe=unsafe, by_build=by_build)
     if kind is Format.CONCISE:
         return text.concise(report, color=color, unsafe=unsafe, by_build=by_build)
+    from threadlint.report import github, json_array, sarif
+
     plain = {Format.JSON: json_array.render, Format.GITHUB: github.render, Format.SARIF: sarif.render}
     return plain[kind](report)
