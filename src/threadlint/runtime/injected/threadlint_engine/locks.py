@@ -51,11 +51,11 @@ def lock_types(registry: Registry, hooks: Hooks) -> tuple[type, type, type]:  # 
             except IndexError:  # another thread shortened the list: it was a lock used as a signal
                 continue
 
-    def wait_for(lock: Any, state: ThreadState, timeout: float, kind: str) -> bool:
+    def wait_for(lock: Any, state: ThreadState, timeout: float, kind: str, depth: int = 2) -> bool:
         raw = lock._raw
         deadline = None if timeout < 0 else monotonic() + timeout
         wait = Wait(kind, lock, deadline, lock._shut)
-        wait.frame = getframe(2)
+        wait.frame = getframe(depth)
         state.waits.append(wait)
         state.ticks += 1
         try:
@@ -64,6 +64,17 @@ def lock_types(registry: Registry, hooks: Hooks) -> tuple[type, type, type]:  # 
         finally:
             state.waits.remove(wait)
             state.ticks += 1
+
+    def obtain(lock: Any, state: ThreadState, blocking: bool, timeout: float) -> bool:  # noqa: FBT001  # as `acquire` gets it
+        raw = lock._raw
+        if not blocking or timeout != -1:
+            if blocking and 0 <= timeout <= _thread.TIMEOUT_MAX:
+                return raw.acquire(False) or wait_for(lock, state, timeout, "lock", 3)
+            got: bool = raw.acquire(blocking, timeout)
+            return got
+        if state.held and hooks.nested is not None:
+            hooks.nested(lock, state)
+        return raw.acquire(False) or wait_for(lock, state, -1, "lock", 3)
 
     def cannot_pickle(self: Any) -> NoReturn:
         raise TypeError(f"cannot pickle '_thread.{type(self).__name__.lower()}' object")
@@ -78,17 +89,8 @@ def lock_types(registry: Registry, hooks: Hooks) -> tuple[type, type, type]:  # 
             self._holder: ThreadState | None = None
 
         def acquire(self, blocking: bool = True, timeout: float = -1, *, style: str = "acquire") -> bool:  # noqa: FBT001, FBT002  # the library's signature
-            raw = self._raw
             state = states.get(get_ident()) or state_of()
-            if not blocking or timeout != -1:
-                if blocking and 0 <= timeout <= _thread.TIMEOUT_MAX:
-                    got = raw.acquire(False) or wait_for(self, state, timeout, "lock")
-                else:
-                    got = raw.acquire(blocking, timeout)
-            else:
-                if state.held and hooks.nested is not None:
-                    hooks.nested(self, state)
-                got = raw.acquire(False) or wait_for(self, state, -1, "lock")
+            got = obtain(self, state, blocking, timeout)
             if got:
                 took(self, state, style)
             return got
@@ -143,17 +145,8 @@ def lock_types(registry: Registry, hooks: Hooks) -> tuple[type, type, type]:  # 
             if self._owner == me:
                 self._count += 1
                 return True
-            raw = self._raw
             state = states.get(me) or state_of()
-            if not blocking or timeout != -1:
-                if blocking and 0 <= timeout <= _thread.TIMEOUT_MAX:
-                    got = raw.acquire(False) or wait_for(self, state, timeout, "lock")
-                else:
-                    got = raw.acquire(blocking, timeout)
-            else:
-                if state.held and hooks.nested is not None:
-                    hooks.nested(self, state)
-                got = raw.acquire(False) or wait_for(self, state, -1, "lock")
+            got = obtain(self, state, blocking, timeout)
             if got:
                 self._owner = me
                 self._count = 1

@@ -40,7 +40,7 @@ class Order:
         holder = lock._holder
         if holder is state or all(held.what is lock for held in state.held):
             return
-        stack = stack_of(sys._getframe(2), 6)
+        stack = stack_of(sys._getframe(3), 6)
         if not any(self.watch.at_place(frame) for frame in stack):
             return
         if state.name not in self.reached and len(self.reached) < 6:
