@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
 from threadlint.facts.model import (
+    UNKNOWN,
     Access,
     Call,
     Const,
@@ -26,12 +27,12 @@ from threadlint.facts.model import (
     Value,
     With,
 )
-from threadlint.project.bodies.checks import Check, Checks
+from threadlint.project.bodies.checks import Check, Checks, Condition
 from threadlint.project.bodies.uses import Act, Use, Uses
 from threadlint.project.locks.entry_locks import OWNED_METHODS
 from threadlint.project.locks.locks import ANY_LOCK, Step
 from threadlint.project.names.test_files import in_tests
-from threadlint.project.names.things import Func
+from threadlint.project.names.things import ClassThing, Func, FunctionThing
 from threadlint.project.names.values import refs
 from threadlint.project.races.meetings import Meetings
 from threadlint.project.races.sharing import Race, Touch
@@ -54,6 +55,9 @@ class Split:
     """the old value goes through a local name"""
     other: Use | None = None
     """the other task's write, where it is another statement"""
+    caller: Func | None = None
+    call: Call | None = None
+    """the awaited call that leads from the test to the action, where they stand in two functions; `first` is in `caller`"""
 
 
 @dataclass(slots=True)
@@ -64,6 +68,7 @@ class AwaitSplits:
     uses: Uses
     steps: Callable[[Func], list[Step]]
     meetings: Meetings
+    callees: Callable[[Func, Call], tuple[FunctionThing | ClassThing, ...]]
     _writers: dict[str, list[Use]] | None = field(default=None)
 
     def all(self, functions: Iterator[Func]) -> Iterator[Split]:
@@ -77,6 +82,7 @@ class AwaitSplits:
                 continue
             yield from self._updates(func, steps, stops)
             yield from self._checks(func, steps, stops)
+            yield from self._through_calls(func, steps)
 
     def _updates(self, func: Func, steps: list[Step], stops: list[int]) -> Iterator[Split]:
         for use in self.uses.of(func):
@@ -112,6 +118,44 @@ class AwaitSplits:
             met = self._met(use, steps, condition.step)
             if met is not None:
                 yield Split(func, use, condition.span, steps[between[0]].node.span, met[0], check, other=met[1])
+
+    def _through_calls(self, func: Func, steps: list[Step]) -> Iterator[Split]:
+        """`if self.session is None: await self.connect()`, where `connect()` stops and then assigns `self.session`."""
+        for number, step in enumerate(steps):
+            if not isinstance(step.node, If) or step.held:
+                continue
+            for condition in self.checks.conditions(step.node.test, func, number):
+                if not condition.absent or condition.key or condition.state or not condition.ref.path:
+                    continue
+                for inside in sorted(self.checks.region(steps, number, step.node, when_true=True)):
+                    call = steps[inside].node
+                    if isinstance(call, Call) and call.use.startswith("awaited") and not steps[inside].held:
+                        yield from self._behind(func, condition, call)
+
+    def _behind(self, func: Func, condition: Condition, call: Call) -> Iterator[Split]:
+        callee = call.callee
+        if not isinstance(callee, Ref) or not callee.path or callee.receiver != condition.ref.receiver:
+            return
+        for thing in self.callees(func, call):
+            target = thing.func if isinstance(thing, FunctionThing) and thing.func.facts.is_async else None
+            own = self.uses.types.self_name(target) if target is not None else ""
+            if target is None or not own or target is func:
+                continue
+            steps = self.steps(target)
+            stops = [n for n, step in enumerate(steps) if _stops(step.node)]
+            wanted = Ref(Root.VAR, own, condition.ref.path[-1:], target.facts.qualname)
+            asked = {name for step in steps if isinstance(step.node, If) for name in self._asked(target, step.node)}
+            if condition.ref.path[-1] in asked:
+                return  # it looks for itself
+            for use in self.uses.of(target):
+                before = [n for n in stops if n < use.step and _on_the_way(steps, n, use.step)]
+                if use.act is Act.REBIND and use.ref == wanted and before and not steps[use.step].held:
+                    met = self._met(use, steps, use.step)
+                    if met is not None:
+                        check = Check(target, condition, If(condition.span, UNKNOWN, ()), use)
+                        stop = steps[before[0]].node.span
+                        yield Split(target, use, condition.span, stop, met[0], check, caller=func, call=call)
+                    return
 
     def _tested_again(self, func: Func, check: Check, stop: int) -> bool:
         """Whether the test is made once more after the last stop, before the action."""

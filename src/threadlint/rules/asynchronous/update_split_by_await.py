@@ -100,7 +100,7 @@ def update_split_by_await(project: Project) -> Iterator[Problem]:
     - What is tested again after the `await`, and what a task announces before it stops (`self.pending[key] = future`), is left alone.
     """
     everything = project.config.asks_for("TL702")
-    splits = AwaitSplits(project.checks, project.uses, project.steps, project.task_meetings)
+    splits = AwaitSplits(project.checks, project.uses, project.steps, project.task_meetings, project.callees)
     for split in splits.all(project.functions):
         made = _made_once(project, split) if split.check is not None else ""
         if everything or not _is_quiet(split, made):
@@ -117,10 +117,10 @@ def _is_quiet(split: Split, made: str) -> bool:
 def _problem(project: Project, split: Split, made: str) -> Problem:
     func, use = split.func, split.use
     name = text(use.access.ref) if use.access is not None else text(use.ref)
-    site, first = project.site(func, use.span), project.site(func, split.first)
+    site, first = project.site(func, use.span), project.site(split.caller or func, split.first)
     stop = project.site(func, split.stop)
     related = [Related(stop, "the task stops here, and others go on")]
-    if split.stop[0] != split.first[0]:
+    if split.caller is not None or split.stop[0] != split.first[0]:
         related.insert(0, Related(first, f"`{name}` is {'tested' if split.check else 'read'} here"))
     if split.other is not None:
         related.append(Related(project.site(split.other.func, split.other.span), "another task writes it here"))
@@ -134,6 +134,9 @@ def _problem(project: Project, split: Split, made: str) -> Problem:
         if made
         else "two tasks can both find nothing, and the second overwrites the first"
     )
+    if split.caller is not None and split.call is not None:
+        related.insert(1, Related(site, f"`{func.name}` assigns it here"))
+        site = project.site(split.caller, split.call.span)
     return Problem(
         site,
         f"`{name}` is tested before `await` and assigned after it; {harm}",
