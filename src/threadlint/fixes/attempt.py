@@ -44,7 +44,9 @@ def _first(tree: Tree, alternatives: Iterable[Finding]) -> tuple[Finding, Edits]
     for finding in alternatives:
         if finding.fix is not None:
             with suppress(Refused):
-                return finding, _edits(tree, finding.fix)
+                edits = _edits(tree, finding.fix)
+                if edits:
+                    return finding, edits
     return None
 
 

@@ -44,21 +44,39 @@ def _monotonic(tree: Tree, fix: Fix) -> Edits:
     if not isinstance(target, cst.Name) or len(holder.targets) != 1:
         raise Refused("the deadline is no variable of its own")
     function = tree.nearest(target, cst.FunctionDef)
-    clocks = [
-        node
-        for node in tree.inside(function)
-        if isinstance(node, cst.Call) and code(node.func) in ("time.time", "time")
-    ]
-    for clock in clocks:
-        outer = list(tree.around(clock))
-        compared = next((one for one in outer if isinstance(one, (cst.Comparison, cst.BinaryOperation))), None)
-        mine = compared is not None and any(
-            isinstance(node, cst.Name) and node.value == target.value for node in tree.inside(compared)
-        )
-        if clock.args or not (mine or holder in outer):
-            raise Refused("the clock is read for other things too")
-    name, edits = reach(tree, "time", "monotonic")
-    return {**edits, **{id(clock.func): (expression(name),) for clock in clocks}}
+    clocks = [node for node in tree.inside(function) if _is_clock(node)]
+    seen: set[int] = set()
+    for name in tree.inside(function):
+        if isinstance(name, cst.Name) and name.value == target.value:
+            seen |= {id(clock) for clock in _clocks_beside(tree, name)}
+    if not clocks or any(id(clock) not in seen for clock in clocks):
+        raise Refused("the clock is read for other things too")
+    monotonic, edits = reach(tree, "time", "monotonic")
+    return {**edits, **{id(clock.func): (expression(monotonic),) for clock in clocks if isinstance(clock, cst.Call)}}
+
+
+def _is_clock(node: cst.CSTNode) -> bool:
+    return isinstance(node, cst.Call) and not node.args and code(node.func) in ("time.time", "time")
+
+
+def _clocks_beside(tree: Tree, name: cst.Name) -> list[cst.CSTNode]:
+    """The readings of the clock that the deadline is set from or compared with; refused where it is used in another way."""
+    for outer in tree.around(name):
+        if isinstance(outer, cst.AssignTarget):
+            continue
+        if isinstance(outer, cst.Comparison) and isinstance(outer.comparisons[0].operator, (cst.Is, cst.IsNot)):
+            return []
+        if isinstance(outer, (cst.Assign, cst.Comparison, cst.BinaryOperation)):
+            calls = [node for node in tree.inside(outer) if isinstance(node, cst.Call)]
+            none = isinstance(outer, cst.Assign) and code(outer.value) == "None"
+            if calls and all(map(_is_clock, calls)):
+                return list(calls)
+            if none:
+                return []
+            break
+        if not isinstance(outer, cst.ComparisonTarget):
+            break
+    raise Refused("the deadline is used in another way")
 
 
 def _let_cancel(tree: Tree, fix: Fix) -> Edits:

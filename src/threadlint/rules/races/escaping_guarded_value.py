@@ -83,8 +83,8 @@ def escaping_guarded_value(project: Project) -> Iterator[Problem]:
 
     ## Fix
 
-    A generator becomes a list comprehension; anything else is put into `list()`. Safe where it is a view, or where a loop goes through it; otherwise unsafe,
-    since a list is no iterator that one can ask `next()` of.
+    A generator becomes a list comprehension; anything else is put into `list()`. Safe for a view of values or items, and where a loop goes through it; otherwise unsafe,
+    since a list is no iterator that one can ask `next()` of, and cannot be intersected with a set.
 
     ## Known limits
 
@@ -177,10 +177,15 @@ def _problem(
     )
     made = Change.LIST_COMPREHENSION if later.what == "generator" else Change.SNAPSHOT
     # Whoever asks `next()` of the value, or intersects it with a set, cannot do so with a list.
-    safe = (
-        later.what == "view"
-        if use is None
-        else any(isinstance(step.node, Loop) and step.node.span == use for step in project.steps(func))
-    )
+    if use is not None:
+        safe = any(isinstance(step.node, Loop) and step.node.span == use for step in project.steps(func))
+    else:
+        safe = later.what == "view" and not _is_set_like(project, func, later)
     fix = Fix(made, (project.site(func, later.whole),), safe=safe)
     return Problem(project.site(func, span), f"{what} {tail}", tuple(related), fix=fix)
+
+
+def _is_set_like(project: Project, func: Func, later: Later) -> bool:
+    """Whether the view is one of keys."""
+    calls = project.links.calls[func.id].values()
+    return any(call.span == later.whole and getattr(call.callee, "path", ())[-1:] == ("keys",) for call in calls)
