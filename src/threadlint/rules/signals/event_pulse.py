@@ -9,6 +9,8 @@ from threadlint.findings import Confidence, Oracle, Problem, Related, Severity
 from threadlint.knowledge.quiet import QUIET
 from threadlint.project.locks.locks import Step, text
 from threadlint.project.project import Project
+from threadlint.project.roots.ownership import varies
+from threadlint.project.roots.thread_roots import Spawn
 from threadlint.project.signals.predicates import State, meet, told
 from threadlint.project.signals.signals import SignalCall
 from threadlint.rules.rule import rule
@@ -200,12 +202,8 @@ def _cleared_by_all(project: Project, call: SignalCall, wait: SignalCall) -> Ite
         return
     if any(origin[0] == call.func.id for origin in call.origins) or not call.origins:
         return
-    spawn = next((one for one in project.spawns if one.target.func is call.func and one.many and not one.assumed), None)
-    if (
-        spawn is None
-        or spawn.distinct
-        or any(project.links.looped[func].intersection([at]) for func, at in call.origins)
-    ):
+    spawn = next((one for one in project.spawns if one.target.func is call.func and _on_one_object(project, one)), None)
+    if spawn is None or any(at in project.links.looped[func] for func, at in call.origins):
         return
     name = text(call.receiver)
     yield Problem(
@@ -217,6 +215,18 @@ def _cleared_by_all(project: Project, call: SignalCall, wait: SignalCall) -> Ite
         ),
         confidence=Confidence.MEDIUM,
         provable=False,
+    )
+
+
+def _on_one_object(project: Project, spawn: Spawn) -> bool:
+    """Whether a loop starts several threads with the same object: not a thread class, nor the method of each of several."""
+    receiver = spawn.target.receiver
+    return (
+        bool(spawn.loops)
+        and spawn.many
+        and not spawn.distinct
+        and spawn.kind != "class"
+        and (receiver is None or not varies(receiver, spawn.func, spawn.loops, project.types))
     )
 
 
