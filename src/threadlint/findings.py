@@ -58,6 +58,7 @@ class Oracle(str, Enum):
     SHARED_ITERATOR = "generator-already-executing"
     FOREIGN_LOOP = "loop-used-from-thread"
     PROCESS_RACE = "process-race"
+    CHANGE_LOST = "change-lost-in-process"
     NOT_SET = "not-set-in-thread"
     UNSENDABLE = "cannot-be-sent"
     SPAWN_IMPORT = "spawn-import-fails"

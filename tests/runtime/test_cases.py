@@ -54,6 +54,8 @@ SAMPLE = [
     "m10_manager_lock_to_pool",
     "m11_guard_missing",
     "m12_guard_ok",
+    "m13_global_in_child",
+    "m14_global_in_thread",
     "n01_gate_lock",
     "n03_timeout",
     "n05_lock_as_signal",

@@ -58,6 +58,7 @@ def problem(project: Project, found: Lost, where: str) -> Problem:
             Related(project.site(spawn.func, spawn.call.span), spawn.story),
             Related(project.site(found.reader, found.read), "the parent reads it here"),
         ),
+        provable=found.place[0] == "variable",
     )
 
 

@@ -70,6 +70,8 @@ def confirmed(trial: Trial, run: Run) -> Outcome | None:
         return swallowed(run)
     if trial.oracle is Oracle.LOCK_LEAK:
         return leaked(trial, run)
+    if trial.oracle is Oracle.CHANGE_LOST:
+        return change_lost(trial, run)
     return None
 
 
@@ -131,6 +133,27 @@ def leaked(trial: Trial, run: Run) -> Outcome | None:
                         text_at(one["path"], one["line"]))  # fmt: skip
             return Tier.CONFIRMED, f"confirmed ({HERE})", (step,), injected_notes(run)
     return None
+
+
+def change_lost(trial: Trial, run: Run) -> Outcome | None:
+    """A child changed the variable, and the parent ended with another value, without having come to the line."""
+    kept = run.first("copy-kept")
+    changed = next((one for one in run.of("copy-changed") if kept is not None and one["value"] != kept["value"]), None)
+    if kept is None or changed is None:
+        return None
+    path, line = trial.site.path, trial.site.line
+    steps = (
+        Step(
+            f"process {changed['process']}",
+            f"changed `{changed['name']}`",
+            path,
+            line,
+            text_at(path, line),
+            (("now", changed["value"]),),
+        ),
+        Step("the parent", f"ended with its own `{kept['name']}`", path, 0, "", (("value", kept["value"]),)),
+    )
+    return Tier.CONFIRMED, f"confirmed ({HERE})", steps, start_notes(run)
 
 
 def injected_notes(run: Run) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from threadlint.facts.model import Ref
-from threadlint.findings import Confidence, Problem, Severity
+from threadlint.findings import Confidence, Oracle, Problem, Severity
 from threadlint.knowledge.primitives import MANAGER, PRIMITIVES
 from threadlint.project.bodies.uses import Act
 from threadlint.project.locks.locks import text
@@ -17,7 +17,7 @@ from threadlint.rules.rule import rule
 _NESTED = frozenset({f"{MANAGER}.dict", f"{MANAGER}.list"})
 
 
-@rule("TL606", since="0.1", severity=Severity.WARNING, confidence=Confidence.MEDIUM)
+@rule("TL606", since="0.1", severity=Severity.WARNING, confidence=Confidence.MEDIUM, oracle=Oracle.CHANGE_LOST)
 def write_lost_across_process(project: Project) -> Iterator[Problem]:
     """A variable is changed in a child process, and the parent reads it; it never sees the change.
 
@@ -97,6 +97,7 @@ def _nested(project: Project) -> Iterator[Problem]:
             yield Problem(
                 project.site(func, use.span),
                 f"`{name}` is a copy that the manager's process sent; changing it changes nothing in `{text(outer)}`",
+                provable=False,
             )
 
 

@@ -26,6 +26,7 @@ from .stuck import Watch
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from .copies import Copies
     from .job import Job
     from .processes import SharedPause
 
@@ -47,6 +48,7 @@ PARTS = {
     "busy-wait": "signs",
     "generator-already-executing": "iterators",
     "process-race": "processes",
+    "change-lost-in-process": "copies",
     "spawn-import-fails": "processes",
     **dict.fromkeys(ERRORS, "raising"),
 }
@@ -72,7 +74,8 @@ class Engine:
         self.watch = Watch(self.registry, self.events, self.job)
         self.ended = False
         self.at_end: list[Callable[[], None]] = []
-        self.shared: SharedPause | None = None
+        self.shared: SharedPause | Copies | None = None
+        self.copies: Copies
         self.oracle()
         self.leaving()
         importer.install(self.job.files, self.rewrite)
@@ -127,6 +130,12 @@ class Engine:
             from . import iterators  # as above
 
             iterators.rewrite(tree, job.flagged)
+        if job.oracle == "change-lost-in-process" and real == job.flagged.path:
+            from . import copies  # as above
+
+            self.events.send("loaded", path=real)
+            copies.rewrite(self, tree, job)
+            return tree
         if job.oracle in ERRORS and real == job.flagged.path:
             from . import raising  # as above
 
