@@ -112,6 +112,10 @@ class Checker:
     def _made(self, part: Part) -> Iterator[Finding]:
         from threadlint.project.project import link
 
+        told = part.concerned or bool(self.config.thread_roots)
+        rules = [rule for rule in self.rules() if told or rule.everywhere]
+        if not rules:
+            return
         try:
             files = [
                 (one.file.name, self.modules.name(one.file.path), facts_of(one, self.store))
@@ -125,11 +129,11 @@ class Checker:
             self.failures.append(mistake("", "linking the files", error))
             return
         own = {one.file.name for one in part.files}
-        said = dict.fromkeys(self._said(project))
+        said = dict.fromkeys(self._said(rules, project))
         yield from sorted((finding for finding in said if finding.site.path in own), key=lambda found: found.sort_key)
 
-    def _said(self, project: Project) -> Iterator[Finding]:
-        for rule in self.rules():
+    def _said(self, rules: Sequence[Rule], project: Project) -> Iterator[Finding]:
+        for rule in rules:
             try:
                 for problem in rule.check(project):
                     yield _finding(rule, problem)

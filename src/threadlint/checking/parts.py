@@ -21,6 +21,11 @@ class Part:
     files: tuple[Loaded, ...]
     around: tuple[Loaded, ...] = ()
 
+    @property
+    def concerned(self) -> bool:
+        """Whether rules that are not for code everywhere can have anything to say of these files: one of them speaks of concurrency, or a setting may make a framework use threads."""
+        return bool(self.around) or any(one.card.concerns or one.card.ambient for one in self.files)
+
 
 def parts(loaded: Mapping[Path, Loaded]) -> list[Part]:
     """The parts, by their first file."""

@@ -20,6 +20,8 @@ class Card(msgspec.Struct, frozen=True, array_like=True):
     """whether it may hold a setting that tells for the whole program that a framework uses threads"""
     form: bytes = b""
     """the hash of what is left without comments and blank lines; empty where they mean something"""
+    concerns: bool = False
+    """whether it has a word of concurrency in it"""
     error: tuple[str, int, int] | None = None
     """message, line and column"""
 

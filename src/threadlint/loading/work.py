@@ -8,6 +8,7 @@ from threadlint.cache.fingerprint import facts_code
 from threadlint.facts import model
 from threadlint.facts.extract import extract
 from threadlint.facts.form import form
+from threadlint.facts.screen import concerns
 from threadlint.facts.source import SourceError, decode, run_deep
 from threadlint.loading.card import DEBUG, Card, Made, described, encode, is_ambient
 from threadlint.loading.workers import ExecutorError
@@ -28,5 +29,5 @@ def work(data: bytes, name: str, code: bytes) -> bytes:
         if os.environ.get(DEBUG) or not (isinstance(error, Exception) or type(error).__name__ == "PanicException"):
             raise
         return encode(Made(Card(), mistake=described(error)))
-    card = Card(facts.imports, facts.suppressions, is_ambient(source.text), form(source.text))
+    card = Card(facts.imports, facts.suppressions, is_ambient(source.text), form(source.text), concerns(source.text))
     return encode(Made(card, encoded))

@@ -34,6 +34,8 @@ class Rule:
     default: bool
     free_threaded: bool = False
     """whether it is on, though off by default, where the code also runs on free-threaded builds"""
+    everywhere: bool = False
+    """whether it has something to say of files, too, in which no word of concurrency is; see `facts.screen`"""
 
     @property
     def title(self) -> str:
@@ -76,13 +78,14 @@ def rule(
     oracle: Oracle | None = None,
     default: bool = True,
     free_threaded: bool = False,
+    everywhere: bool = False,
 ) -> Callable[[Callable[[Project], Iterator[Problem]]], Rule]:
     """Make a rule of a generator function; its name is the rule's name, its docstring the rule's page."""
 
     def make(check: Callable[[Project], Iterator[Problem]]) -> Rule:
         name = check.__name__.replace("_", "-")
         page = cleandoc(check.__doc__ or "")
-        return Rule(code, name, check, page, since, severity, confidence, oracle, default, free_threaded)
+        return Rule(code, name, check, page, since, severity, confidence, oracle, default, free_threaded, everywhere)
 
     return make
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from threadlint.facts.model import Const, Loop, Node, Ref, Root, Span, Value
-from threadlint.knowledge.stdlib import LOCKISH_NAMES, LOCKS, SAME_ON_ENTER, LockType
+from threadlint.facts.screen import lockish
+from threadlint.knowledge.stdlib import LOCKS, SAME_ON_ENTER, LockType
 from threadlint.project.names.counts import number
 from threadlint.project.names.linker import Links, absolute
 from threadlint.project.names.things import Cls, Func, Object
@@ -191,7 +192,7 @@ class Locks:
             if call is None or not isinstance(call.callee, Ref):
                 return None
             last = (call.callee.name, *call.callee.path)[-1]
-            if not _lockish(last):
+            if not lockish(last):
                 return None
             return Lock(
                 f"{self.place(call.callee, func)}()",
@@ -200,13 +201,13 @@ class Locks:
                 reentrant=True,
                 known=False,
             )
-        if not _lockish(last):
+        if not lockish(last):
             return None
         return Lock(self.place(value, func), text(value), LockType("lock"), reentrant=True, known=False)
 
     def _is_no_lock(self, thing: Object) -> bool:
         if isinstance(thing.type, Cls):
-            return not _lockish(thing.type.facts.name) and self.types.method(thing.type, "acquire") is None
+            return not lockish(thing.type.facts.name) and self.types.method(thing.type, "acquire") is None
         return thing.type in SAME_ON_ENTER or thing.type == "contextlib.nullcontext"
 
     def place(self, value: Value, func: Func) -> str:
@@ -223,15 +224,6 @@ class Locks:
 def _number(value: Value) -> int:
     """The number of the call whose result the value is."""
     return int(value.name) if isinstance(value, Ref) and value.root == Root.RESULT and not value.path else -1
-
-
-def _lockish(name: str) -> bool:
-    lowered = name.lower()
-    return (
-        any(part in lowered for part in LOCKISH_NAMES)
-        and "unlock" not in lowered
-        and "block" not in lowered.replace("_lock", "")
-    )
 
 
 def _permits(links: Links, thing: Object) -> int:

@@ -16,7 +16,7 @@ from threadlint.project.project import Project
 from threadlint.rules.rule import rule
 
 
-@rule("TL711", since="0.1", severity=Severity.WARNING)
+@rule("TL711", since="0.1", severity=Severity.WARNING, everywhere=True)
 def negative_timeout(project: Project) -> Iterator[Problem]:
     """The time that is left until a deadline is given to a wait, although it is negative once the deadline has passed.
 

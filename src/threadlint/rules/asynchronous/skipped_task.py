@@ -22,7 +22,7 @@ _THROUGH = frozenset({"enumerate", "iter"})
 """Builtins whose result goes through their first argument, item by item and from the front."""
 
 
-@rule("TL710", since="0.1", severity=Severity.ERROR)
+@rule("TL710", since="0.1", severity=Severity.ERROR, everywhere=True)
 def skipped_task(project: Project) -> Iterator[Problem]:
     """A task is taken out of the list of tasks while a loop goes through that list, so the next task is skipped.
 

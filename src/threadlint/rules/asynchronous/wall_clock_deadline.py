@@ -17,7 +17,7 @@ from threadlint.rules.rule import rule
 _WAITS = frozenset({"sleep", "wait", "acquire", "get", "put", "join", "select", "poll"})
 
 
-@rule("TL712", since="0.1", severity=Severity.INFO, default=False)
+@rule("TL712", since="0.1", severity=Severity.INFO, default=False, everywhere=True)
 def wall_clock_deadline(project: Project) -> Iterator[Problem]:
     """A wait is measured with `time.time()`, a clock that can be set while the program waits.
 

@@ -1,0 +1,94 @@
+"""Whether a file says anything of threads, locks, tasks or processes: a quick look at its text, before anything is linked.
+
+Files that imports connect get all rules only if one of them does; where none does, only the rules that say `everywhere` can have anything
+to say, and the rest is not worth the time. The words come from the
+tables of `knowledge`, so that a new table or a new entry counts without more ado. A word too many costs time, a word too few a finding:
+what is left out is listed, with what it needs beside it to be wrong.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import fields, is_dataclass
+from functools import cache
+
+from threadlint import knowledge
+from threadlint.knowledge.containers import POSTING
+from threadlint.knowledge.stdlib import LOCKISH_NAMES
+
+HARMLESS = frozenset(
+    {
+        "abc", "array", "atexit", "builtins", "collections", "contextlib", "csv", "dbm", "decimal", "functools", "gc", "inspect", "io", "itertools",
+        "locale", "mmap", "numpy", "os", "random", "re", "shelve", "six", "sys", "tempfile", "time", "types", "typing", "typing_extensions",
+        "unittest", "urllib", "warnings", "weakref",
+    }
+)  # fmt: skip
+"""Modules of which the tables know something that is wrong only beside a thread, a task, a process or a lock, which other words tell of."""
+
+_SYNTAX = (
+    "async",
+    "await",
+    "fork",
+    "forkpty",
+    "register_at_fork",
+    "setswitchinterval",
+    "_is_gil_enabled",
+    "PYTHON_GIL",
+)
+_DOTTED = re.compile(r"[A-Za-z_]\w*(?:\.\w+)+")
+
+
+def concerns(text: str) -> bool:
+    """Whether the text has a word of concurrency in it."""
+    return _words().search(text) is not None or any(lockish(name) for name in _lock_names().findall(text))
+
+
+def lockish(name: str) -> bool:
+    """Whether a name sounds like that of a lock."""
+    lowered = name.lower()
+    return (
+        any(part in lowered for part in LOCKISH_NAMES)
+        and "unlock" not in lowered
+        and "block" not in lowered.replace("_lock", "")
+    )
+
+
+@cache
+def _words() -> re.Pattern[str]:
+    known = {name.partition(".")[0] for name in _known()} - HARMLESS
+    words = "|".join(sorted(known | POSTING | set(_SYNTAX)))
+    # `http:` begins an address
+    return re.compile(rf"[Tt][Hh][Rr][Ee][Aa][Dd]|\b(?:{words})\b(?!:/)")
+
+
+@cache
+def _lock_names() -> re.Pattern[str]:
+    return re.compile(rf"\w*(?:{'|'.join(LOCKISH_NAMES)})\w*", re.IGNORECASE)
+
+
+def _known() -> Iterator[str]:
+    """Every dotted name in the tables."""
+    for module in pkgutil.iter_modules(knowledge.__path__, "threadlint.knowledge."):
+        for name, value in vars(importlib.import_module(module.name)).items():
+            if not name.startswith("__"):
+                yield from _names(value)
+
+
+def _names(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        if _DOTTED.fullmatch(value):
+            yield value
+    elif isinstance(value, dict):
+        yield from _all((*value.keys(), *value.values()))
+    elif isinstance(value, (set, frozenset, tuple, list)):
+        yield from _all(value)
+    elif is_dataclass(value) and not isinstance(value, type):
+        yield from _all(getattr(value, field.name) for field in fields(value))
+
+
+def _all(values: Iterable[object]) -> Iterator[str]:
+    for value in values:
+        yield from _names(value)

@@ -1,0 +1,84 @@
+"""The quick look at a text: it never hides a finding, and most code that has nothing to do with threads does not pass."""
+
+from __future__ import annotations
+
+import sysconfig
+from pathlib import Path
+
+import pytest
+
+from support import ROOT, Folder
+from threadlint import engine
+from threadlint.checking.parts import Part
+from threadlint.config import Config
+from threadlint.facts.screen import concerns
+from threadlint.rules.rule import all_rules
+
+LIBRARY = Path(sysconfig.get_path("stdlib"))
+FIXTURES = sorted(path for path in (ROOT / "fixtures").glob("TL*/*") if path.suffix == ".py" or path.is_dir())
+
+EVERYWHERE = {rule.code for rule in all_rules().values() if rule.everywhere} | {"TL001"}
+"""Rules that need no such word; what TL001 says of comments is not asked of the project."""
+
+
+def texts(fixture: Path) -> list[str]:
+    paths = [fixture] if fixture.suffix == ".py" else sorted(fixture.rglob("*.py"))
+    return [path.read_text(encoding="utf-8", errors="replace") for path in paths]
+
+
+def without_comments(text: str) -> str:
+    """A word in a comment of a fixture must not be what lets it pass."""
+    return "\n".join(line.partition("#")[0] for line in text.splitlines())
+
+
+@pytest.mark.parametrize("fixture", FIXTURES, ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_every_fixture_with_a_finding_passes(fixture):
+    found = texts(fixture)
+    if fixture.parent.name not in EVERYWHERE and any("# expect: TL" in text for text in found):
+        assert any(concerns(without_comments(text)) for text in found)
+
+
+@pytest.mark.parametrize("rule", all_rules().values(), ids=lambda rule: rule.code)
+def test_every_example_with_a_finding_passes(rule):
+    if rule.code not in EVERYWHERE:
+        assert concerns(without_comments(rule.example("Example")))
+
+
+def test_the_findings_are_the_same_without_the_screen(monkeypatch):
+    config = Config(root=ROOT, select=("ALL",))
+    paths = [
+        str(ROOT / "fixtures"),
+        *(str(LIBRARY / name) for name in ("queue.py", "json", "colorsys.py", "bisect.py")),
+    ]
+    screened = engine.lint(paths, config)
+    monkeypatch.setattr(Part, "concerned", True)
+    assert engine.lint(paths, config).findings == screened.findings
+    assert len(screened.findings) > 100
+
+
+def test_files_that_say_nothing_of_threads_are_not_linked(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Folder(tmp_path).write({"a.py": "import b\nb.total += len(b.rows)\n", "b.py": "rows = []\ntotal = 0\n"})
+    seen = []
+    monkeypatch.setattr("threadlint.project.project.link", lambda files, _: seen.append(files))
+    report = engine.lint(["."], Config(root=tmp_path, ignore=tuple(EVERYWHERE)))
+    assert (report.findings, report.failures, seen) == ((), (), [])
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["see http://example.org\n", "def unlock(block): return block.ed\n", "import os, sys, time\n", "x = 'blocks'\n"],
+)
+def test_ordinary_words_do_not_pass(text):
+    assert not concerns(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "from asyncio import run\n", "import os\nos.fork()\n", "async def f(): pass\n", "with self._mutex: pass\n", "import http.server\n",
+        "loop.call_soon_threadsafe(f)\n", "from flask import Flask\n", "class A(QThread): pass\n",
+    ],
+)  # fmt: skip
+def test_words_of_concurrency_pass(text):
+    assert concerns(text)
