@@ -6,7 +6,7 @@ setter, so that single steps are safe and only the pair is not; a snapshot of a 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from threadlint.facts.model import Call, Loop, Many, Ref, Root, Span
@@ -53,7 +53,7 @@ class BreakableChecks:
     identity: Identity
     expectations: Expectations
     confinement: Confinement
-    _by_name: dict[str, set[Func]] = field(default_factory=dict)
+    _by_name: dict[str, dict[str, Func]] = field(default_factory=dict)
 
     def all(self, functions: Iterator[Func]) -> Iterator[Broken]:
         """One for each test, at most."""
@@ -154,7 +154,7 @@ class BreakableChecks:
         """Threads that the program starts meet here."""
         opponents = [
             use
-            for func in {check.func, *self._also(check.act.ref)}
+            for func in dict.fromkeys((check.func, *self._also(check.act.ref)))
             for use in self.uses.of(func)
             if use.act in {Act.REMOVE, check.act.act} and _last(use.ref) == _last(check.act.ref)
         ]
@@ -171,13 +171,13 @@ class BreakableChecks:
             race.roots,
         )
 
-    def _also(self, ref: Ref) -> set[Func]:
+    def _also(self, ref: Ref) -> Iterable[Func]:
         if not self._by_name:
             for func in self.uses.types.links.ordered():
                 for use in self.uses.of(func):
                     if use.act in {Act.REMOVE, Act.ADD}:
-                        self._by_name.setdefault(_last(use.ref), set()).add(func)
-        return self._by_name.get(_last(ref), set())
+                        self._by_name.setdefault(_last(use.ref), {})[func.id] = func
+        return self._by_name.get(_last(ref), {}).values()
 
     def _swept(self, check: Check, harm: str) -> Broken | None:
         """Items of a snapshot of something global, deleted one by one: who else sweeps deletes the same."""
