@@ -139,7 +139,10 @@ class BlockingCalls:
             ):
                 made = self._made(item.value, func)
                 if made is not None:
-                    yield step, Blocking(made, "the end of this `with`", "for all submitted work", known=False)
+                    yield (
+                        step,
+                        Blocking(made, "the end of the executor's `with`", "for all submitted work", known=False),
+                    )
 
     def _made(self, value: Value, func: Func) -> Call | None:
         if isinstance(value, Ref) and value.root == Root.RESULT and not value.path:
