@@ -108,7 +108,7 @@ def gil_dependent_operation(project: Project) -> Iterator[Problem]:
             name = use.ref.path[-1] if use.ref.path else use.ref.name
             if use.act.in_place or use.act is Act.UPDATE:
                 changes[name].append(use)
-            elif use.act is Act.READ and use.how in _READS:
+            elif use.act is Act.READ and use.how in _READS and ":" not in use.key:
                 reads[name].append(use)
     ops = [(use, op) for name, uses in changes.items() for use in uses if (op := _operation(project, use))]
     by_use = {id(use): op for use, op in ops}

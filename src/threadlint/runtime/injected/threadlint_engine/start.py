@@ -129,7 +129,10 @@ class Engine:
         if job.oracle == "generator-already-executing" and real == job.flagged.path:
             from . import iterators  # as above
 
+            self.events.send("loaded", path=real)
+            insert_mark(tree, job.flagged.line)  # first: afterwards there are other statements at this line
             iterators.rewrite(tree, job.flagged)
+            return tree
         if job.oracle == "change-lost-in-process" and real == job.flagged.path:
             from . import copies  # as above
 
