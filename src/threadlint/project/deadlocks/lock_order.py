@@ -189,9 +189,7 @@ def _counts(lock: Lock) -> bool:
 def _above(edge: Edge, back: list[Edge]) -> bool:
     """Whether the pair `A -> B` goes on to take an `A` again by another name: an object that has parts of its own class, and locks them below it."""
     here = (edge.taken.func, edge.taken.span)
-    return any(
-        (other.held.func, other.held.span) == here and not _own(other.taken.value, other.func) for other in back
-    )
+    return any((other.held.func, other.held.span) == here and not _own(other.taken.value, other.func) for other in back)
 
 
 def _disjoint(one: Edge, other: Edge) -> bool:

@@ -27,9 +27,10 @@ def inherited_locks(
     links: Links, types: Types, acquires: Acquires, steps: Callable[[Func], list[Step]]
 ) -> Iterator[Inherited]:
     """Every such lock, once for each function."""
-    prepared = {func.module.name for func in links.ordered() if _prepares(func, links)}
+    # unsound: a package that prepares for forks is taken to do so for all of its locks
+    prepared = {_package(func) for func in links.ordered() if _prepares(func, links)}
     for func in links.ordered():
-        asks = _asks(func, links, types) if func.module.name not in prepared else None
+        asks = _asks(func, links, types) if _package(func) not in prepared else None
         if asks is None:
             continue
         seen: set[str] = set()
@@ -40,6 +41,10 @@ def inherited_locks(
                 if threads and lock.key not in seen and not _renewed(acquire, links):
                     seen.add(lock.key)
                     yield Inherited(func, asks, acquire)
+
+
+def _package(func: Func) -> str:
+    return func.module.name.partition(".")[0]
 
 
 def _prepares(func: Func, links: Links) -> bool:

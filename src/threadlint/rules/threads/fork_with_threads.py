@@ -75,7 +75,7 @@ def fork_with_threads(project: Project) -> Iterator[Problem]:
     ## Known limits
 
     - The thread must be started before the fork in the same function, or by a function that it calls; or the fork must itself run on a thread.
-    - A lock is also reported where a function compares `os.getpid()` with a remembered number, so expects to be forked, and waits for the lock, unless the lock is made anew somewhere or the module calls `os.register_at_fork`.
+    - A lock is also reported where a function compares `os.getpid()` with a remembered number, so expects to be forked, and waits for the lock, unless the lock is made anew somewhere or the package calls `os.register_at_fork`.
     - A child that at once runs another program (`os.exec*`) is left alone.
     - `Process`, `Pool` and `ProcessPoolExecutor` fork on Linux unless a context says otherwise, and since Python 3.14 no longer do.
     """
