@@ -48,16 +48,21 @@ class Signals:
 
     def calls(self, kind: str, *methods: str) -> Iterator[SignalCall]:
         """The calls of these methods on signals of this kind, function by function in the order of evaluation."""
+        return (one for one in self._known() if one.type.kind == kind and one.method in methods)
+
+    def on(self, origins: frozenset[Origin], kind: str, *methods: str) -> Iterator[SignalCall]:
+        """Those of the calls that can mean one of these signals."""
+        self._known()
+        found = {id(one): one for origin in sorted(origins) for one in self._by_origin.get(origin, ())}
+        return (one for one in found.values() if one.type.kind == kind and one.method in methods)
+
+    def _known(self) -> tuple[SignalCall, ...]:
         if self._calls is None:
             self._calls = tuple(self._all())
             for one in self._calls:
                 for origin in one.origins:
                     self._by_origin[origin].append(one)
-        return (one for one in self._calls if one.type.kind == kind and one.method in methods)
-
-    def on(self, origins: frozenset[Origin], kind: str, *methods: str) -> Iterator[SignalCall]:
-        """Those of the calls that can mean one of these signals."""
-        return (one for one in self.calls(kind, *methods) if one.origins & origins)
+        return self._calls
 
     def made(self, origin: Origin) -> tuple[Func, Call]:
         """Where the signal is made: the function, and the call of its class."""
