@@ -310,3 +310,16 @@ def test_the_output_in_the_usage_is_real(folder):
     ]
     for args, shown in blocks:
         assert folder.run(*args.split()).output.strip() == shown.strip()
+
+
+def test_a_fix_in_another_file_is_made_where_that_file_is_named_too(folder):
+    locks = "import threading\n\nlock = threading.Lock()\n"
+    uses = "from locks import lock\n\n\ndef twice():\n    with lock:\n        with lock:\n            print('never')\n"
+    folder.write({"locks.py": locks, "uses.py": uses})
+    args = ("--fix", "--unsafe-fixes", "--select", "TL205")
+    result = folder.run(*args, "uses.py")
+    assert ("[*]" in result.stdout, result.exit_code) == (False, 1)
+    assert (folder.path / "locks.py").read_text() == locks
+    assert folder.run(*args, "uses.py", "locks.py").exit_code == 0
+    assert (folder.path / "locks.py").read_text() == locks.replace("Lock()", "RLock()")
+    assert (folder.path / "uses.py").read_text() == uses
