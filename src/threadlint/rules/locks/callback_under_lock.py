@@ -119,7 +119,7 @@ def _unknown_code(project: Project, func: Func, step: Step, call: Call) -> str:
         futures = [
             thing for thing in things if isinstance(thing, External) and thing.name.startswith("concurrent.futures.")
         ]
-        return "the callbacks of a future" if futures else ""
+        return "a callback of a future" if futures else ""
     if callee.root == Root.VAR and not callee.path:
         source = _looped_over(project, func, step, callee)
         return f"`{callee.name}`, one of `{source}`," if source else ""
