@@ -64,14 +64,13 @@ def lint(
     codes = tuple(one.code for one in selected(config, rules))
     checker = Checker(config, modules, store, codes, lambda: _rules(codes))
     by_name = {file.name: file for file in named}
-    with store.reading():
-        findings = [
-            _changing(finding, by_name)
-            for part in parts(loader.loaded)
-            if any(one.file.name in by_name for one in part.files)
-            for finding in checker.findings(part)
-            if finding.site.path in by_name
-        ]
+    findings = [
+        _changing(finding, by_name)
+        for part in parts(loader.loaded)
+        if any(one.file.name in by_name for one in part.files)
+        for finding in checker.findings(part)
+        if finding.site.path in by_name
+    ]
     loaded = [loader.loaded[file.path] for file in named if file.path in loader.loaded]
     kept = _silence(findings, loaded, codes, rules, config, honour_noqa=honour_noqa)
     kept.sort(key=lambda finding: finding.sort_key)

@@ -117,10 +117,12 @@ class Checker:
         if not rules:
             return
         try:
-            files = [
-                (one.file.name, self.modules.name(one.file.path), facts_of(one, self.store))
-                for one in (*part.files, *part.around)
-            ]
+            # Not longer than that: another run may be waiting to write.
+            with self.store.reading():
+                files = [
+                    (one.file.name, self.modules.name(one.file.path), facts_of(one, self.store))
+                    for one in (*part.files, *part.around)
+                ]
             project = link(files, self.config)
         except SourceError as error:
             self.failures.append(Failure("", 0, 0, error.message))

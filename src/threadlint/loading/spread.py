@@ -6,6 +6,7 @@ their paths: a worker needs neither our disk nor our folder.
 
 from __future__ import annotations
 
+import gc
 import importlib
 import multiprocessing
 import signal
@@ -116,6 +117,7 @@ def _processes(jobs: int) -> Executor:
 def _begin() -> None:
     """The terminal's Ctrl-C reaches the workers too; the process that they work for ends them."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    gc.enable()  # the command line goes without; a worker sees many trees, which are full of cycles
 
 
 @contextmanager
