@@ -126,7 +126,9 @@ class Loader:
         if known is None:
             return None
         # The comments are other ones.
-        card = Card(known.imports, scan(text).suppressions, is_ambient(text), same)
+        from threadlint.facts.screen import concerns
+
+        card = Card(known.imports, scan(text).suppressions, is_ambient(text), same, concerns(text))
         self._keep(digest, card)
         return card
 
