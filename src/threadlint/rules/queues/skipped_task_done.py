@@ -19,6 +19,7 @@ from threadlint.facts.model import (
     Suspend,
     Value,
     With,
+    walk,
 )
 from threadlint.findings import Fix, Oracle, Problem, Related, Severity
 from threadlint.knowledge.quiet import QUIET
@@ -161,7 +162,7 @@ def _consumer(project: Project, func: Func, origin: Origin, uses: list[Use], joi
         return None if got and state == (_IDLE if body else _OWING) else state
 
     outcome = Paths(step, raises, catches, swallows, branch).run(func.facts.body, _IDLE)
-    found = _worst(project, outcome, uses, joins)
+    found = _worst(project, func, outcome, uses, joins)
     if found is None:
         return
     reason, span, at_done = found
@@ -187,9 +188,11 @@ def _fix(project: Project, func: Func, got: Span, dones: list[Use]) -> Fix:
     return Fix(Change.FINALLY, (project.site(func, got), project.site(func, last)), safe=True)
 
 
-def _worst(project: Project, outcome: Outcome, uses: list[Use], joins: list[Use]) -> tuple[str, Span, bool] | None:
+def _worst(
+    project: Project, func: Func, outcome: Outcome, uses: list[Use], joins: list[Use]
+) -> tuple[str, Span, bool] | None:
     again = sorted(span for state, span in outcome.get("again") if state == _OWING)
-    skipping = [span for span in again if span[0]]
+    skipping = [span for span in again if span[0] and _takes_the_next(project, func, span, uses)]
     if skipping:
         return "the loop goes on here", skipping[0], False
     raised = sorted(span for state, span in outcome.get("raise") if state == _OWING)
@@ -199,6 +202,13 @@ def _worst(project: Project, outcome: Outcome, uses: list[Use], joins: list[Use]
     if left and left[0][0] and any(_marker_before_join(project, join, uses) for join in joins):
         return "the worker leaves its loop here", left[0], False
     return None
+
+
+def _takes_the_next(project: Project, func: Func, span: Span, uses: list[Use]) -> bool:
+    """Whether the loop that goes on here is one that takes items, not one that tries again with the same item."""
+    gets = {use.call.id for use in uses if use.func is func and use.method in ("get", "get_nowait")}
+    loops = next((step.loops for step in project.steps(func) if getattr(step.node, "span", None) == span), ())
+    return not loops or any(isinstance(node, Call) and node.id in gets for node in walk(loops[-1].body))
 
 
 def _marker_before_join(project: Project, join: Use, uses: list[Use]) -> bool:
