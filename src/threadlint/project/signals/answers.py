@@ -23,6 +23,8 @@ GIVING = {"event": ("set",), "condition": ("notify", "notify_all")}
 """By kind: the methods that end a wait."""
 
 _ROUNDS = 5
+_HANDED_ON = "()"
+"""Stands among the names of a signal that some function of the project is given."""
 _SETTING_UP = frozenset({"setUp", "setUpClass", "asyncSetUp", "setup", "setup_method", "setup_class"})
 """Methods that run before the threads of a test do."""
 
@@ -42,6 +44,7 @@ class Answers:
     steps: Callable[[Func], list[Step]]
     spawns: tuple[Spawn, ...]
     _escaping: dict[Origin, bool] = field(default_factory=dict)
+    _names: dict[Origin, set[str]] = field(default_factory=dict)
 
     def nobody(self, wait: SignalCall) -> bool:
         """Whether nothing in the program can end the wait: the signal is given nowhere, and goes nowhere that is not seen."""
@@ -50,13 +53,19 @@ class Answers:
         origin = next(iter(wait.origins))
         if origin not in self._escaping:
             self._escaping[origin] = self._escapes(origin)
-        return not self._escaping[origin]
+        return not self._escaping[origin] and (wait.type.kind != "event" or self._is_meant(wait, origin))
+
+    def _is_meant(self, wait: SignalCall, origin: Origin) -> bool:
+        """Whether somebody was to set the event: it is kept in an attribute, or handed on. One that only its maker knows is a way to wait for ever."""
+        names = self._names[origin]
+        kept = any(name in self.links.attributes for name in names)
+        return wait.type.world != "tasks" and (kept or len(names) > 1)
 
     def _escapes(self, origin: Origin) -> bool:
         """Whether the signal may be given by somebody who is not seen; followed by the names that it gets."""
         frame = self.links.funcs[origin[0]]
         made = self.links.calls[frame.id][origin[1]]
-        names: set[str] = set()
+        names = self._names[origin] = set()
         told = {name for names in GIVING.values() for name in names} | {"notifyAll"}
         for _ in range(_ROUNDS):
             before = len(names)
@@ -106,6 +115,7 @@ class Answers:
         ]
         targets += [spawn.target.func for spawn in self.spawns if spawn.call is node and spawn.func is func]
         names.update(param.name for target in targets for param in target.facts.params)
+        names.update([_HANDED_ON] if targets else ())
         return not targets
 
     def _named(self, ref: Ref, names: set[str]) -> bool:

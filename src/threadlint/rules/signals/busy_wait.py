@@ -21,6 +21,7 @@ from threadlint.facts.model import (
 from threadlint.findings import Confidence, Oracle, Problem, Related, Severity
 from threadlint.project.bodies.uses import Use
 from threadlint.project.locks.locks import text
+from threadlint.project.names.test_files import in_tests
 from threadlint.project.names.things import External, Func, FunctionThing, Object
 from threadlint.project.names.values import refs
 from threadlint.project.project import Project
@@ -105,10 +106,11 @@ def busy_wait(project: Project) -> Iterator[Problem]:
     ## Known limits
 
     - What is looked at must be a variable that another function of the project writes, or a method that is known only to look (`is_alive()`, `is_set()`, `done()`, `empty()`).
+    - Tests are left alone.
     - A loop that sleeps between two looks is slow to notice rather than busy. It is reported, as a remark, only where the configuration or the command line names this rule or its family.
     """
     asked = project.config.asks_for("TL506")
-    for func in project.functions:
+    for func in (one for one in project.functions if not in_tests(one)):
         for step in project.steps(func):
             node = step.node
             if isinstance(node, Loop) and node.kind == "while" and not isinstance(node.value, Const):

@@ -103,6 +103,7 @@ def unanswered_wait(project: Project) -> Iterator[Problem]:
 
     - Waits with a timeout are left alone: they look again by themselves.
     - A flag counts where one of its values alone ends the loop of the wait. A function that notifies, or calls one that does, or is called by one that does, is taken to wake the waiter.
+    - An event that only its maker knows is a way to wait until the program is interrupted, and so is any for a task, which can be cancelled.
     - An event that is returned, stored in a container, given to unknown code, or kept in a public attribute may be set by others.
     """
     for wait in (*project.signals.calls("event", "wait"), *project.signals.calls("condition", "wait", "wait_for")):
