@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+from hashlib import blake2b
+
 import pytest
 
+from support import RACE
+from threadlint.cache.fingerprint import SIZE, facts_code, key
+from threadlint.cache.store import MemoryStore
+from threadlint.config import Config
+from threadlint.engine import lint
 from threadlint.facts.form import form, lines
+from threadlint.loading.card import decode_card, decode_made
+from threadlint.loading.load import facts_key
+from threadlint.loading.work import work
 
 CODE = """\
 def f(a):
@@ -70,3 +80,15 @@ def test_some_texts_have_no_form(text):
 def test_lines_without_code_are_nowhere(line):
     with pytest.raises(ValueError, match=str(line)):
         lines("x = 1\n\ny = 2\n# end\n").to_form(line)
+
+
+def test_the_card_of_a_file_of_a_known_form_is_the_one_that_reading_it_makes(folder):
+    store = MemoryStore()
+    texts = [RACE, f"# noqa\n{RACE}\n# asyncio\n", "x = 1\n", "x = 1  # threading\n"]
+    for number, text in enumerate(texts):
+        folder.write({f"f{number}.py": text})
+        lint([f"f{number}.py"], Config(root=folder.path), store=store)
+        made = decode_made(work(text.encode(), "", facts_code()))
+        digest = blake2b(text.encode(), digest_size=SIZE).digest()
+        assert decode_card(store.values[key("card", facts_code(), digest)]) == made.card
+        assert (facts_key(digest) in store.values) == (number in {0, 2})
