@@ -49,6 +49,9 @@ class Conditions:
             return None
         if call.method != "wait" or region is None or wait.limited or any(test.inside for test in tests):
             return None
+        own = [use for use in self.uses.of(call.func) if use.act.writes and use.step < call.number]
+        taken = frozenset(self.predicates.state(use.ref, call.func) for use in own) - {()}
+        tests = [test for test in tests if not meet(test.state, taken)]  # what it takes itself it does not wait for
         for notify in self.signals.on(call.origins, "condition", *NOTIFYING):
             changed = frozenset(self._changes(notify.func))
             for test in tests:
