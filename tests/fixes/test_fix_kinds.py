@@ -666,6 +666,22 @@ UNCHANGED = [
         id="another lock under the same name",
     ),
     pytest.param(
+        "TL201",
+        LOCKS,
+        """
+        def enter(first):
+            lock.acquire()
+            rows.append(int(first))
+            if first:
+                return
+            lock.release()
+            rows.pop()
+            if not rows:
+                lock.release()
+        """,
+        id="meant to stay held",
+    ),
+    pytest.param(
         "TL402",
         QUEUES + JOINED.replace("work", "handle"),
         """

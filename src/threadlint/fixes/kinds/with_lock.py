@@ -64,6 +64,7 @@ def _with_lock(tree: Tree, fix: Fix) -> Edits:
 
 def _straight(held: _Held, end: int) -> Edits:
     """`acquire(); ...; release()`."""
+    _not_elsewhere(held, [piece.node for piece in held.stretch.pieces[held.first : end + 1]])
     release = held.stretch.pieces[end].statement
     body = _region(held, held.stretch.pieces[held.first + 1 : end])
     footer = remarks(release.leading_lines, trailing(release))
@@ -72,6 +73,7 @@ def _straight(held: _Held, end: int) -> Edits:
 
 def _try_after(held: _Held, end: int) -> Edits:
     """`acquire(); ...; try: ... finally: release()`."""
+    _not_elsewhere(held, [piece.node for piece in held.stretch.pieces[held.first : end + 1]])
     body = _region(held, held.stretch.pieces[held.first + 1 : end])
     node = held.stretch.pieces[end].statement
     if not isinstance(node, cst.Try):
@@ -82,6 +84,7 @@ def _try_after(held: _Held, end: int) -> Edits:
 
 def _inside_try(held: _Held, node: cst.Try) -> Edits:
     """`try: ...; acquire(); ... finally: release()`."""
+    _not_elsewhere(held, [node])
     around = block_of(held.tree, node)
     place = around.index(node)
     if held.first == 0:
@@ -100,6 +103,19 @@ def _inside_try(held: _Held, node: cst.Try) -> Edits:
     inner, footer = _plain(held, node, _region(held, held.stretch.pieces[held.first + 1 :]))
     before[0] = opened(before[0], remarks(node.leading_lines, _block(node).header), blank=node.leading_lines)
     return around.replace(place, place + 1, [*before, _with(held, inner, footer)])
+
+
+def _not_elsewhere(held: _Held, changed: list[cst.CSTNode]) -> None:
+    """Refuse where the function also releases the lock without acquiring it: then it may be meant to stay held at a `return`."""
+    inside = {id(node) for part in changed for node in held.tree.inside(part)}
+    functions = [outer for outer in held.tree.around(held.acquire.node) if isinstance(outer, cst.FunctionDef)]
+    others = [
+        node for node in held.tree.inside(functions[0] if functions else held.tree.module) if id(node) not in inside
+    ]
+    if any(is_call(node, held.lock, "release") for node in others) and not any(
+        is_call(node, held.lock, "acquire") for node in others
+    ):
+        raise Refused("the lock is released elsewhere in the function too")
 
 
 def _with(held: _Held, body: list[Statement], footer: list[cst.EmptyLine]) -> cst.With:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
-from threadlint.facts.model import Call
+from threadlint.facts.model import Call, Ref, Root
 from threadlint.knowledge.primitives import INTERPRETER
 from threadlint.knowledge.stdlib import (
     CONSTRUCTORS,
@@ -34,7 +35,7 @@ def handed_over(types: Types, call: Call, func: Func) -> Iterator[tuple[str, Sta
         name = thing.name.removesuffix(".__init__")
         owner, _, method = name.rpartition(".")
         if name in CONSTRUCTORS:
-            yield name, CONSTRUCTORS[name]
+            yield name, _placed(CONSTRUCTORS[name], call)
         elif name in FUNCTIONS:
             yield name, FUNCTIONS[name]
         elif name == "multiprocessing.Process":
@@ -47,6 +48,14 @@ def handed_over(types: Types, call: Call, func: Func) -> Iterator[tuple[str, Sta
             yield name, _INTERPRETER_CALL
         elif owner in LOOP_TYPES and method == "run_in_executor":
             yield name, _RUN_IN_EXECUTOR
+
+
+def _placed(starter: Starter, call: Call) -> Starter:
+    """Where the callable is: one further on in `Thread.__init__(self, ...)`, which is given the object first."""
+    callee = call.callee
+    if not isinstance(callee, Ref) or callee.path[-1:] != ("__init__",) or callee.root is not Root.IMPORT:
+        return starter
+    return replace(starter, target=starter.target + 1, args_at=starter.args_at + 1)
 
 
 def arguments(name: str, starter: Starter) -> str | None:
