@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, fields
@@ -34,6 +35,8 @@ _APPLIED_OUTSIDE = frozenset(
 )  # fmt: skip
 """Fields of the configuration that decide which files are read, under which names, and which rules run: the rest of a key tells that."""
 
+GARBAGE = 200
+"""Files that may stay linked in memory after they have been checked."""
 _ENCODER = msgspec.msgpack.Encoder()
 _FINDINGS = msgspec.msgpack.Decoder(tuple[Finding, ...])
 
@@ -48,6 +51,7 @@ class Checker:
     codes: tuple[str, ...]
     rules: Callable[[], Sequence[Rule]]
     failures: list[Failure] = field(default_factory=list)
+    _linked: int = 0
 
     def findings(self, part: Part) -> tuple[Finding, ...]:
         """What the rules say of the part's files."""
@@ -59,12 +63,20 @@ class Checker:
             if found is None:
                 before = len(self.failures)
                 found = tuple(self._made(part))
+                self._collect(len(part.files))
                 if len(self.failures) > before:
                     return found
                 with suppress(ValueError, SourceError):
                     self.store.put(alike, _ENCODER.encode(to_forms(found, self._lines(part))))
             self.store.put(stored, _ENCODER.encode(found))
         return found
+
+    def _collect(self, files: int) -> None:
+        """Let go of linked parts, which hold themselves in cycles, where nobody else collects them."""
+        self._linked += files
+        if self._linked > GARBAGE and not gc.isenabled():
+            gc.collect()
+            self._linked = 0
 
     def _alike(self, part: Part, stored: bytes) -> tuple[Finding, ...] | None:
         """What has been found in files that differ from these in comments and blank lines alone."""
