@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from threadlint.changes import Change
-from threadlint.facts.model import Call, Many, With
+from threadlint.facts.model import Call, Many, Ref, Root, Value, With
 from threadlint.findings import Fix, Oracle, Problem, Related, Severity
 from threadlint.project.locks.acquires import Acquire
 from threadlint.project.locks.lock_calls import new_locks
@@ -114,8 +114,16 @@ def _same(held: Held, acquire: Acquire, func: Func) -> bool:
     if lock.each or held.func is not func:
         return False
     return held.value == acquire.value or (
-        acquire.value is not None and not _through_object(held) and not _through_object_value(acquire)
+        acquire.value is not None
+        and not _through_object(held)
+        and not _through_object_value(acquire)
+        and not _two_locals(held.value, acquire.value)
     )
+
+
+def _two_locals(one: Value, other: Value) -> bool:
+    """Two local names for locks that are made in one place: `first, second = sorted((a.lock, b.lock))`."""
+    return isinstance(one, Ref) and isinstance(other, Ref) and one.root == other.root == Root.VAR and one != other
 
 
 def _released_elsewhere(project: Project, held: Held) -> bool:
