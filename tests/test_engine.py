@@ -71,7 +71,7 @@ def with_rules(monkeypatch):
     """A function that makes the given checks the only rules."""
 
     def use(*checks):
-        made = [rule(f"TL90{number}", since="0.1")(check) for number, check in enumerate(checks)]
+        made = [rule(f"TL90{number}", since="0.1", everywhere=True)(check) for number, check in enumerate(checks)]
         monkeypatch.setattr("threadlint.rules.rule.all_rules", lambda: {one.code: one for one in made})
 
     return use
