@@ -81,7 +81,7 @@ def text(value: Value) -> str:
     """The value as the reader wrote it, as far as facts keep it."""
     if isinstance(value, Ref):
         name = (
-            f"{value.name.rpartition('.')[2]}()"
+            "(...)"
             if value.root == Root.RESULT
             else value.name.lstrip(".")
             if value.root == Root.IMPORT

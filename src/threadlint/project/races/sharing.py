@@ -293,11 +293,19 @@ class Sharing:
         return self.types.derives(thing.type, ("threading.local", "_thread._local"))
 
     def harmless(self, access: Access, func: Func) -> bool:
-        """In-place operators of builtin containers are one step, and store the same object back."""
+        """In-place operators of builtin containers, which are one step and store the same object back; patches of other people's code."""
+        if access.form in ("assigned", "carried"):
+            return self._patches(access.ref, func)
         if access.form != "augmented":
             return False
         kinds = self.types.types(access.ref, func)
         return any(access.op in IN_PLACE_ATOMIC.get(kind, ()) for kind in kinds)
+
+    def _patches(self, ref: Ref, func: Func) -> bool:
+        """Whether an attribute of a library's class or module is replaced: `Command.run = wrapped(Command.run)`, which set-up code does."""
+        if not ref.path or ref.path[-1].startswith("["):
+            return False
+        return absolute(self.types.links, func.module, ref).root == Root.IMPORT
 
 
 _NO_STORE = frozenset({"annotation", "def", "class", "import", "for", "with", "except"})
