@@ -178,6 +178,9 @@ def _maker(project: Project, value: Value | None, func: Func) -> str:
 
 
 def _touches(project: Project, func: Func, number: int, step: Step, ref: Ref, kind: str) -> Iterator[_Advance]:
+    own = not ref.path and ref.root == Root.VAR and ref.owner == func.facts.qualname and not _is_parameter(ref, func)
+    if own and not project.spawns_in(func):
+        return  # each activation has a variable of its own, and no thread here sees it
     for context, roots in project.meetings.contexts(func):
         location = _location(project, func, ref, context)
         if location is None:
@@ -187,7 +190,7 @@ def _touches(project: Project, func: Func, number: int, step: Step, ref: Ref, ki
         if any(not one.lock.known for one in excluding):
             held |= {ANY_LOCK}
         access = Access(step.node.span, ref, Kind.UPDATE)
-        yield _Advance(Touch(access, number, context, location, held, roots), ref, kind)
+        yield _Advance(Touch(access, number, context, location, held, MAIN if own else roots), ref, kind)
 
 
 def _location(project: Project, func: Func, ref: Ref, context: Context) -> Location | None:
