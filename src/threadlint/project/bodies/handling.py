@@ -1,10 +1,10 @@
-"""Which functions deal with all their own errors."""
+"""Which functions deal with all their own errors, and which only ever raise one."""
 
 from __future__ import annotations
 
 from threadlint.facts.model import Call, Handler, Jump, Node, Ref, Root, Try, Value, walk
 from threadlint.knowledge.quiet import QUIET
-from threadlint.project.bodies.paths import catches_all
+from threadlint.project.bodies.paths import Paths, catches_all
 from threadlint.project.names.things import Func
 from threadlint.project.names.types import Types
 
@@ -22,6 +22,14 @@ def handles_errors(func: Func, types: Types) -> bool:
         for decorator in func.facts.decorators
         for thing in types.functions(_named(decorator, scope, types), scope)
     )
+
+
+def always_raises(func: Func) -> bool:
+    """Whether every way through the function ends in a `raise`: whoever calls it does not go on."""
+    if func.facts.is_generator:
+        return False
+    ways = Paths(lambda _, state: state, lambda _: False, catches_all).run(func.facts.body, "").ways
+    return {way for way, marks in ways.items() if marks} == {"raise"}
 
 
 def _named(decorator: Value, scope: Func, types: Types) -> Value:

@@ -25,9 +25,10 @@ from threadlint.facts.model import (
 )
 from threadlint.findings import Fix, Problem, Related, Severity
 from threadlint.knowledge.blocking import ENDING_NAMES
+from threadlint.project.bodies.handling import always_raises
 from threadlint.project.locks.locks import Step
 from threadlint.project.names.test_files import in_tests
-from threadlint.project.names.things import External, Func
+from threadlint.project.names.things import External, Func, FunctionThing
 from threadlint.project.names.values import refs
 from threadlint.project.project import Project
 from threadlint.rules.rule import rule
@@ -203,7 +204,7 @@ def _goes_on(project: Project, func: Func, step: Step, body: tuple[Node, ...]) -
     for node in walk(body):
         if isinstance(node, Jump) and node.kind != "continue":
             return False
-        if isinstance(node, Call) and _last(node) in _LEAVING:
+        if isinstance(node, Call) and (_last(node) in _LEAVING or _raises(project, func, node)):
             return False
         if isinstance(node, Access) and node.kind != Kind.READ:
             changed.add((node.ref.name, *node.ref.path))
@@ -214,6 +215,12 @@ def _goes_on(project: Project, func: Func, step: Step, body: tuple[Node, ...]) -
         if changed & tested or ("",) in changed or _asks(loop):
             return False
     return not _told_later(project, func, loop)
+
+
+def _raises(project: Project, func: Func, call: Call) -> bool:
+    """`self.convert(error)`, where that raises one error or another."""
+    callees = project.callees(func, call)
+    return bool(callees) and all(isinstance(one, FunctionThing) and always_raises(one.func) for one in callees)
 
 
 def _asks(loop: Loop) -> bool:
