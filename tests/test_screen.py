@@ -67,7 +67,13 @@ def test_files_that_say_nothing_of_threads_are_not_linked(tmp_path, monkeypatch)
 
 @pytest.mark.parametrize(
     "text",
-    ["see http://example.org\n", "def unlock(block): return block.ed\n", "import os, sys, time\n", "x = 'blocks'\n"],
+    [
+        "see http://example.org\n",
+        "def unlock(block): return block.ed\n",
+        "import os, sys, time\n",
+        "x = 'blocks'\n",
+        "select = requests = []  # http, queue\n",
+    ],
 )
 def test_ordinary_words_do_not_pass(text):
     assert not concerns(text)
@@ -78,6 +84,7 @@ def test_ordinary_words_do_not_pass(text):
     [
         "from asyncio import run\n", "import os\nos.fork()\n", "async def f(): pass\n", "with self._mutex: pass\n", "import http.server\n",
         "loop.call_soon_threadsafe(f)\n", "from flask import Flask\n", "class A(QThread): pass\n",
+        "try: import queue\nexcept: pass\n", "from six.moves import (\n    reduce,  # (a fold)\n    queue,\n)\n", "import os, \\\n    select\n",
     ],
 )  # fmt: skip
 def test_words_of_concurrency_pass(text):

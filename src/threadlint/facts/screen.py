@@ -38,12 +38,20 @@ _SYNTAX = (
     "_is_gil_enabled",
     "PYTHON_GIL",
 )
+# Prose may look like an import, too; that costs nothing but time. Each part ends where the next begins, so no text makes this slow.
+_IMPORT = re.compile(
+    r"(?:^|[;:])[ \t\f]*(?:from|import)\b([^\n\\(]*(?:\\\r?\n[^\n\\(]*)*(?:\((?:[^)#]|#[^\n]*)*)?)", re.MULTILINE
+)
 _DOTTED = re.compile(r"[A-Za-z_]\w*(?:\.\w+)+")
 
 
 def concerns(text: str) -> bool:
     """Whether the text has a word of concurrency in it."""
-    return _words().search(text) is not None or any(lockish(name) for name in _lock_names().findall(text))
+    return (
+        _words().search(text) is not None
+        or any(lockish(name) for name in _lock_names().findall(text))
+        or any(_modules().search(said) for said in _IMPORT.findall(text))
+    )
 
 
 def lockish(name: str) -> bool:
@@ -58,10 +66,14 @@ def lockish(name: str) -> bool:
 
 @cache
 def _words() -> re.Pattern[str]:
-    known = {name.partition(".")[0] for name in _known()} - HARMLESS
-    words = "|".join(sorted(known | POSTING | set(_SYNTAX)))
-    # `http:` begins an address
-    return re.compile(rf"[Tt][Hh][Rr][Ee][Aa][Dd]|\b(?:{words})\b(?!:/)")
+    words = "|".join(sorted(POSTING | set(_SYNTAX)))
+    return re.compile(rf"[Tt][Hh][Rr][Ee][Aa][Dd]|\b(?:{words})\b")
+
+
+@cache
+def _modules() -> re.Pattern[str]:
+    """The modules of the tables, looked for in imports alone: many are ordinary words, which mean the module only where it is imported."""
+    return re.compile(rf"\b(?:{'|'.join(sorted({name.partition('.')[0] for name in _known()} - HARMLESS))})\b")
 
 
 @cache
