@@ -40,11 +40,22 @@ def lends(text: str) -> bool:
 
 def _removes_from_tasks(text: str, tree: ast.AST) -> bool:
     """TL710: a `for` loop that removes or calls something; the items do what tasks do, or something is called as tasks are."""
-    named = _NAMES.search(text) is not None
+    named = _NAMES.search(text) is not None and any(_NAMES.search(name) for name in _names(tree))
     return any(
         isinstance(loop, ast.For) and _changes(loop) and (named or _runs(loop))
         for loop in (ast.walk(tree) if "for" in text else ())
     )
+
+
+def _names(tree: ast.AST) -> Iterator[str]:
+    """What can name a container in this file."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name):
+            yield node.id
+        elif isinstance(node, ast.Attribute):
+            yield node.attr
+        elif isinstance(node, ast.alias):
+            yield node.name
 
 
 def _body(loop: ast.For) -> Iterator[ast.AST]:
