@@ -25,7 +25,7 @@ PROGRAMS = {
     "keywords between arguments": "f(a, *b, c=1, *d, **e, g=2)\nclass C(A, *B, metaclass=M, **k): pass\n",
     "arguments that look like a tuple": "f(args=(a))\nf(args=(a.b))\nf(args=((a),))\nf(args = ( # c\n a))\nf(args=a)\n",
     "chains": "a and b and c\n(a and b) and c\na and (b and c)\na or b and c or d\nnot a and b\nx = a < b <= c != d\n",
-    "keys": "d[a, b] = d[(a, b)] = d[a,] = d[a.b, 'x':2, 1:, *c]\nd['a', b] = d[(a), b] = d[((a), b)]\nd[-1] = d[0x10] = d[f()]\n",
+    "keys": "d[a, b] = d[(a, b)] = d[a,] = d[a.b, 'x':2, 1:]\nd['a', b] = d[(a), b] = d[((a), b)]\nd[-1] = d[0x10] = d[f()]\n",
     "numbers": f"a = [1_000, 0xFF, 1e5, 2j, {'9' * 50}, True, None, ..., -3]\n",
     "targets": "a, (b, *c), d.e, f[0] = [g, *h] = x\nfor i, (j, k) in y: pass\ndel a, (b[0], c.d)\ndel (e)\n",
     "parameters": "def f(a, b=1, /, c: int = 2, *d: str, e, g=3, **h: list[T]) -> 'A.B': pass\nf = lambda x, *y, z=1: x\n",
