@@ -91,7 +91,9 @@ def main() -> None:
         sys.exit(threadlint.main(prog_name="threadlint", standalone_mode=False))
     except click.Abort:
         click.echo("threadlint: interrupted", err=True)
-        sys.exit(INTERRUPTED)
+        sys.stdout.flush()
+        # Not sys.exit: the library would wait for what it has not yet sent to processes that are no more (CPython issue 94777).
+        os._exit(INTERRUPTED)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)

@@ -31,7 +31,7 @@ from threadlint.loading.workers import DASK, ExecutorError, Outcome, T, Task, Wo
 
 DIED = "the process that read this file died (out of memory, or a crash in the parser)"
 PATIENCE = 10.0
-"""Seconds in which a scheduler must answer."""
+"""Seconds in which a scheduler must answer, and a process that is told to end must do so."""
 
 
 def spread(tasks: Iterable[Task[T]], workers: Workers) -> Iterator[Outcome[T]]:
@@ -100,9 +100,11 @@ def _executor(workers: Workers) -> Iterator[tuple[Executor, int]]:
     except BaseException:
         # Interrupted, or the caller has had enough: nobody waits for files that are still being read.
         executor.shutdown(wait=False, cancel_futures=True)
-        for child in multiprocessing.active_children():
-            if child.pid not in before:
-                child.terminate()
+        ours = [child for child in multiprocessing.active_children() if child.pid not in before]
+        for child in ours:
+            child.terminate()
+        for child in ours:
+            child.join(PATIENCE)
         raise
     executor.shutdown()
 
