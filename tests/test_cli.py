@@ -286,6 +286,7 @@ def test_whatever_ends_a_run_early_is_said_in_one_line(monkeypatch, capsys, rais
 
     monkeypatch.setattr(engine, "lint", fail)
     monkeypatch.setattr(sys, "argv", ["threadlint", "."])
+    monkeypatch.setattr("os._exit", sys.exit)  # else the tests would end here, too
     with pytest.raises(SystemExit) as ended:
         main()
     assert ended.value.code == code

@@ -175,7 +175,8 @@ def python_tree(text: str) -> ast.Module:
     """What Python's own parser makes of a text. Raises what `ast.parse` raises; what it would warn of is not said."""
     import ast  # noqa: PLC0415 as LibCST
 
-    with warnings.catch_warnings():
+    # Several threads read files only where there is no GIL, and at worst one more warning is said then.
+    with warnings.catch_warnings():  # threadlint: ignore[TL111] at worst a warning too many
         warnings.simplefilter("ignore")
         return ast.parse(text)
 
