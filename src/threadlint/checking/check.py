@@ -17,7 +17,7 @@ from threadlint.checking.parts import Part
 from threadlint.checking.portable import LinesOf, from_forms, to_forms
 from threadlint.config import Config
 from threadlint.facts.form import Lines, lines
-from threadlint.facts.source import SourceError, decode
+from threadlint.facts.source import SourceError, decode, on_deep_stack
 from threadlint.findings import Failure, Finding, Problem
 from threadlint.loading.load import Loaded, mistake
 from threadlint.loading.remembered import content, facts_of
@@ -62,7 +62,8 @@ class Checker:
             found = self._alike(part, alike)
             if found is None:
                 before = len(self.failures)
-                found = tuple(self._made(part))
+                # What a value is may be asked along more calls than the usual stack is good for.
+                found = on_deep_stack(lambda: tuple(self._made(part)))
                 self._collect(len(part.files))
                 if len(self.failures) > before:
                     return found

@@ -186,7 +186,7 @@ def run_deep(function: Callable[Concatenate[Source, P], T], source: Source, *arg
 
     Raises what the function raises, and `SourceError` where even the large stack does not suffice.
     """
-    if source.outline.depth <= SHALLOW or threading.current_thread().name == DEEP_THREAD:
+    if source.outline.depth <= SHALLOW:
         return function(source, *args, **kwargs)
     try:
         return on_deep_stack(lambda: function(source, *args, **kwargs))
@@ -196,6 +196,8 @@ def run_deep(function: Callable[Concatenate[Source, P], T], source: Source, *arg
 
 def on_deep_stack(function: Callable[[], T]) -> T:
     """Call the function on a thread with a large stack and under a high recursion limit; raises what it raises."""
+    if threading.current_thread().name == DEEP_THREAD:
+        return function()
     outcome: list[T] = []
     failure: list[BaseException] = []
 

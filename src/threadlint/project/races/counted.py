@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from threadlint.project.bodies.uses import Use
 from threadlint.project.locks.locks import Held, Step
 from threadlint.project.names.things import Func
 from threadlint.project.races.sharing import Race, Touch
@@ -23,9 +24,9 @@ class Counted:
         second = {one.lock.key for one in self._around(race.second)}
         return next((one for one in self._around(race.first) if one.lock.key in second), None)
 
-    def at(self, func: Func, number: int) -> Held | None:
-        """The semaphore for several that is held at the step."""
-        return next((one for one in self.steps(func)[number].held if one.lock.permits > 1), None)
+    def at(self, use: Use) -> Held | None:
+        """The semaphore for several that is held where the use stands, which may be another function than that of a test before it."""
+        return next((one for one in self.steps(use.func)[use.step].held if one.lock.permits > 1), None)
 
     def _around(self, touch: Touch) -> list[Held]:
         found = [one for one in self.steps(touch.func)[touch.step].held if one.lock.permits > 1]

@@ -81,7 +81,7 @@ def check_then_act(project: Project) -> Iterator[Problem]:
     - Files (`os.path.exists`, then `open`) are left alone: other processes can come between as well, and no lock of this program keeps them out.
     """
     for broken in project.breakable_checks:
-        if project.counted.at(broken.check.func, broken.check.act.step) is None:  # else told as TL501
+        if project.counted.at(broken.check.act) is None:  # else told as TL501
             yield _problem(project, broken)
 
 

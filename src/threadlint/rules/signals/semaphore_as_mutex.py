@@ -79,7 +79,7 @@ def semaphore_as_mutex(project: Project) -> Iterator[Problem]:
         if held is not None:
             yield _lost(project, race, held)
     for broken in project.breakable_checks:
-        held = project.counted.at(broken.check.func, broken.check.act.step)
+        held = project.counted.at(broken.check.act)
         if held is not None:
             yield _not_one_step(project, broken, held)
 
