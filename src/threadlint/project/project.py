@@ -38,6 +38,7 @@ from threadlint.project.names.call_graph import NamedCalls
 from threadlint.project.names.callees import Callees
 from threadlint.project.names.identity import Identity
 from threadlint.project.names.linker import Links
+from threadlint.project.names.mentions import Mentions
 from threadlint.project.names.things import ClassThing, Func, FunctionThing, Module
 from threadlint.project.names.types import Types
 from threadlint.project.queues.consumers import Consumers
@@ -77,6 +78,11 @@ class Project:
     def functions(self) -> Iterator[Func]:
         """Every function, file by file."""
         return self.links.ordered()
+
+    @property
+    def mentions(self) -> Mentions:
+        """Calls and functions by the names in them: where to begin a search."""
+        return self.links.mentions
 
     @cached_property
     def types(self) -> Types:
@@ -348,7 +354,7 @@ class Project:
     @cached_property
     def let_go(self) -> frozenset[str]:
         """Keys of the locks that something lets go: a `release()` or the end of a `with`. A lock that nobody lets go only measures time."""
-        return let_go(self.links, self.locks, self.steps)
+        return let_go(self.links, self.locks)
 
     @cached_property
     def acquires(self) -> Acquires:

@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from threadlint.facts.model import Access, Call, Kind, Ref, walk
+from threadlint.facts.model import Access, Call, Kind, walk
 from threadlint.project.locks.called import Calling
 from threadlint.project.locks.locks import ANY_LOCK, Held
 from threadlint.project.names.linker import Links
@@ -75,8 +75,10 @@ def entry_locks(
             for thing, _ in things:
                 if isinstance(thing, FunctionThing):
                     sites[thing.func.id].append((func.id, guard_keys(step.held)))
-        for call in links.calls[func.id].values():
-            handlers.update(_fork_handlers(call, func, types))
+    for func, call in links.mentions.calls(
+        name for name in links.mentions.names() if name.endswith("register_at_fork")
+    ):
+        handlers.update(_fork_handlers(call, func, types))
     inherits = {
         func.id
         for func in links.ordered()
@@ -101,10 +103,8 @@ def entry_locks(
 
 def _fork_handlers(call: Call, func: Func, types: Types) -> Iterator[str]:
     """What is given to `os.register_at_fork`: it runs while no other thread does."""
-    callee = call.callee
-    if isinstance(callee, Ref) and (callee.name, *callee.path)[-1].endswith("register_at_fork"):
-        for _, value in call.keywords:
-            yield from (thing.func.id for thing in types.functions(value, func))
+    for _, value in call.keywords:
+        yield from (thing.func.id for thing in types.functions(value, func))
 
 
 def _always(

@@ -2,39 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import defaultdict
 
-from threadlint.facts.model import Call, Ref, Value, With
-from threadlint.project.locks.locks import Locks, Step
+from threadlint.facts.model import Ref, Value, With, walk
+from threadlint.project.locks.locks import Locks
 from threadlint.project.names.linker import Links
 from threadlint.project.names.things import Func
 
 
 def handed_over(links: Links, locks: Locks) -> frozenset[str]:
     """Keys of the locks that some function releases without having acquired them."""
-    found: set[str] = set()
-    for func in links.ordered():
-        taken: set[str] = set()
-        released: set[str] = set()
-        for call in links.calls[func.id].values():
-            if isinstance(call.callee, Ref) and call.callee.path[-1:] in (("release",), ("acquire",)):
-                lock = locks.of(call.callee.receiver, func)
-                if lock is not None:
-                    (taken if call.callee.path[-1] == "acquire" else released).add(lock.key)
-        found |= released - taken
-    return frozenset(found)
+    taken: dict[str, set[str]] = defaultdict(set)
+    released: dict[str, set[str]] = defaultdict(set)
+    for name, keys in (("acquire", taken), ("release", released)):
+        for func, call in links.mentions.calls((name,)):
+            lock = locks.of(call.callee.receiver, func) if isinstance(call.callee, Ref) and call.callee.path else None
+            if lock is not None:
+                keys[func.id].add(lock.key)
+    return frozenset(key for func_id, keys in released.items() for key in keys - taken[func_id])
 
 
-def let_go(links: Links, locks: Locks, steps: Callable[[Func], list[Step]]) -> frozenset[str]:
+def let_go(links: Links, locks: Locks) -> frozenset[str]:
     """Keys of the locks that something lets go: a `release()` or the end of a `with`."""
-    found: set[str] = set()
-    for func in links.ordered():
-        for step in steps(func):
-            node = step.node
-            values: tuple[Value, ...] = ()
-            if isinstance(node, With):
-                values = tuple(item.value for item in node.items)
-            elif isinstance(node, Call) and isinstance(node.callee, Ref) and node.callee.path[-1:] == ("release",):
-                values = (node.callee.receiver,)
-            found |= {lock.key for value in values if (lock := locks.of(value, func)) is not None}
-    return frozenset(found)
+    named: list[tuple[Value, Func]] = [
+        (call.callee.receiver, func)
+        for func, call in links.mentions.calls(("release",))
+        if isinstance(call.callee, Ref) and call.callee.path
+    ]
+    named += [
+        (item.value, func)
+        for func in links.mentions.having(With)
+        for node in walk(func.facts.body)
+        if type(node) is With
+        for item in node.items
+    ]
+    return frozenset(lock.key for value, func in named if (lock := locks.of(value, func)) is not None)

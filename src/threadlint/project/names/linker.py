@@ -6,9 +6,10 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from threadlint.facts.model import Access, Call, FileFacts, Kind, Loop, Node, Ref, Root, walk
+from threadlint.facts.model import Access, Call, FileFacts, Kind, Loop, Node, Ref, Root, Suspend, children
 from threadlint.knowledge.stdlib import KNOWN, canonical
 from threadlint.project.names.defaults import default_methods
+from threadlint.project.names.mentions import Mentions
 from threadlint.project.names.things import Cls, Func, Module
 
 _GROWING = frozenset({"append", "appendleft", "add", "put", "put_nowait", "insert", "setdefault"})
@@ -45,8 +46,13 @@ class Links:
         default_factory=lambda: defaultdict(lambda: defaultdict(list))
     )
 
+    mentions: Mentions = field(init=False)
+    """functions and calls by the names in them"""
     gives: tuple[tuple[str, frozenset[str], frozenset[tuple[str, int]]], ...] = ()
     """what names can give, made by `carriers` when it is first asked"""
+
+    def __post_init__(self) -> None:
+        self.mentions = Mentions(self.funcs)
 
     def ordered(self) -> Iterator[Func]:
         """All functions, file by file."""
@@ -73,42 +79,57 @@ def link(files: Sequence[tuple[str, str, FileFacts]]) -> Links:
                 links.methods[methods][function.name] = func
                 links.method_variants[methods][function.name].append(func)
     for func in links.funcs.values():
-        links.calls[func.id] = {}
-        links.looped[func.id] = {
-            call.id
-            for loop in walk(func.facts.body)
-            if type(loop) is Loop
-            for call in walk(loop.body)
-            if type(call) is Call
-        }
-        _index(links, func, func.facts.body)
+        links.calls[func.id], links.looped[func.id] = {}, set()
+        kinds: set[type | str] = set()
+        _index(links, func, func.facts.body, kinds, looped=False)
+        links.mentions.add_nodes(func, kinds)
     links.defaults.update(default_methods(links))
     return links
 
 
-def _index(links: Links, func: Func, nodes: tuple[Node, ...]) -> None:
-    calls = links.calls[func.id]
-    for node in walk(nodes):
+def _index(links: Links, func: Func, nodes: tuple[Node, ...], kinds: set[type | str], *, looped: bool) -> None:
+    for node in nodes:
         kind = type(node)
-        if kind is Call:
-            calls[node.id] = node
-            callee = node.callee
-            if type(callee) is Ref and callee.path and callee.path[-1] in _GROWING:
-                last = next((step for step in reversed(callee.path[:-1]) if not step.startswith("[")), callee.name)
-                links.growing[last].append((func, node))
-        elif kind is Access and node.kind != Kind.READ and node.value is not None:
-            ref: Ref = node.ref
-            if not ref.path:
-                if ref.root == Root.GLOBAL:
-                    links.bindings[func.module.name, ref.name].append((func, node))
-                elif ref.root == Root.VAR:
-                    links.bindings[f"{func.module.name}:{ref.owner}", ref.name].append((func, node))
-            elif ref.path[-1].startswith("["):
-                last = next((step for step in reversed(ref.path) if not step.startswith("[")), ref.name)
-                links.element_stores[last].append((func, node))
-            else:
-                links.attributes[ref.path[-1]].append((func, node))
-                links.own_attributes[func.module.name, ref.path[-1]].append((func, node))
+        kinds.add(kind)
+        if kind is Access:
+            if node.kind != Kind.READ and node.value is not None:  # type: ignore[union-attr]
+                _bind(links, func, node)  # type: ignore[arg-type]
+        elif kind is Call:
+            _call(links, func, node)  # type: ignore[arg-type]
+            if looped:
+                links.looped[func.id].add(node.id)  # type: ignore[union-attr]
+        elif kind is Loop:
+            _index(links, func, node.body, kinds, looped=True)  # type: ignore[union-attr]
+            _index(links, func, node.orelse, kinds, looped=looped)  # type: ignore[union-attr]
+        elif kind is Suspend:
+            kinds.add(node.kind)  # type: ignore[union-attr, arg-type]
+        else:
+            for inner in children(node):
+                _index(links, func, inner, kinds, looped=looped)
+
+
+def _call(links: Links, func: Func, call: Call) -> None:
+    links.calls[func.id][call.id] = call
+    links.mentions.add_call(func, call)
+    callee = call.callee
+    if type(callee) is Ref and callee.path and callee.path[-1] in _GROWING:
+        last = next((step for step in reversed(callee.path[:-1]) if not step.startswith("[")), callee.name)
+        links.growing[last].append((func, call))
+
+
+def _bind(links: Links, func: Func, access: Access) -> None:
+    ref = access.ref
+    if not ref.path:
+        if ref.root == Root.GLOBAL:
+            links.bindings[func.module.name, ref.name].append((func, access))
+        elif ref.root == Root.VAR:
+            links.bindings[f"{func.module.name}:{ref.owner}", ref.name].append((func, access))
+    elif ref.path[-1].startswith("["):
+        last = next((step for step in reversed(ref.path) if not step.startswith("[")), ref.name)
+        links.element_stores[last].append((func, access))
+    else:
+        links.attributes[ref.path[-1]].append((func, access))
+        links.own_attributes[func.module.name, ref.path[-1]].append((func, access))
 
 
 def absolute(links: Links, module: Module, ref: Ref) -> Ref:

@@ -92,14 +92,9 @@ class FrameworkRoots:
                 return True
         wanted = {name.rpartition(".")[2] for name in THREADING_SERVERS}
         return any(
-            isinstance(call.callee, Ref)
-            and (call.callee.path[-1:] or (call.callee.name.rpartition(".")[2],))[0] in wanted
-            and any(
-                isinstance(t, External) and t.name in THREADING_SERVERS
-                for t in self.types.of(call.callee, self.links.funcs[func_id])
-            )
-            for func_id, calls in self.links.calls.items()
-            for call in calls.values()
+            isinstance(thing, External) and thing.name in THREADING_SERVERS
+            for func, call in self.links.mentions.calls(wanted)
+            for thing in self.types.of(call.callee, func)
         )
 
     def _switched_on(self) -> list[Runner]:
@@ -125,21 +120,13 @@ class FrameworkRoots:
         return None
 
     def _routes(self) -> Iterator[Spawn]:
-        last_names = {name.rpartition(".")[2] for name in ROUTES}
-        for func in self.links.ordered():
-            for call in self.links.calls[func.id].values():
-                callee = call.callee
-                if (
-                    not isinstance(callee, Ref)
-                    or (callee.path[-1] if callee.path else callee.name.rpartition(".")[2]) not in last_names
-                ):
-                    continue
-                for thing in self.types.of(callee, func):
-                    if isinstance(thing, External) and thing.name in ROUTES:
-                        position, keyword, runner = ROUTES[thing.name]
-                        for target in self.types.functions(call.argument(position, keyword), func):
-                            if not (runner.sync_only and target.func.facts.is_async):
-                                yield self.root(target.func, runner)
+        for func, call in self.links.mentions.calls(name.rpartition(".")[2] for name in ROUTES):
+            for thing in self.types.of(call.callee, func):
+                if isinstance(thing, External) and thing.name in ROUTES:
+                    position, keyword, runner = ROUTES[thing.name]
+                    for target in self.types.functions(call.argument(position, keyword), func):
+                        if not (runner.sync_only and target.func.facts.is_async):
+                            yield self.root(target.func, runner)
 
     def root(self, func: Func, runner: Runner) -> Spawn:
         """The root of a function that a framework runs."""
