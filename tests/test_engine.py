@@ -136,3 +136,12 @@ def test_findings_in_files_that_nobody_named_are_dropped(folder, with_rules):
 def test_any_literal_can_be_stored(folder, value):
     folder.write({"a.py": f"x = {value}\n"})
     assert lint(["a.py"], Config(root=folder.path)).failures == ()
+
+
+def test_a_value_is_followed_along_a_long_chain_of_calls(folder):
+    chain = "".join(f"def lock{n + 1}():\n    return lock{n}()\n\n" for n in range(150))
+    head = "import threading\n\nLOCK = threading.Lock()\n\ndef lock0():\n    return LOCK\n\n"
+    use = "def twice():\n    with lock150():\n        LOCK.acquire()\n"
+    folder.write({"a.py": head + chain + use})
+    report = lint(["a.py"], only("TL205"))
+    assert (len(report.findings), report.failures) == (1, ())

@@ -62,8 +62,7 @@ class Checker:
             found = self._alike(part, alike)
             if found is None:
                 before = len(self.failures)
-                # What a value is may be asked along more calls than the usual stack is good for.
-                found = on_deep_stack(lambda: tuple(self._made(part)))
+                found = tuple(self._made(part))
                 self._collect(len(part.files))
                 if len(self.failures) > before:
                     return found
@@ -136,15 +135,16 @@ class Checker:
                     (one.file.name, self.modules.name(one.file.path), facts_of(one, self.store))
                     for one in (*part.files, *part.around)
                 ]
-            project = link(files, self.config)
         except SourceError as error:
             self.failures.append(Failure("", 0, 0, error.message))
             return
+        try:
+            # What a value is may be asked along more calls than the usual stack is good for.
+            said = on_deep_stack(lambda: dict.fromkeys(self._said(rules, link(files, self.config))))
         except Exception as error:  # noqa: BLE001 one mistake of ours must not lose what else is known
             self.failures.append(mistake("", "linking the files", error))
             return
         own = {one.file.name for one in part.files}
-        said = dict.fromkeys(self._said(rules, project))
         yield from sorted((finding for finding in said if finding.site.path in own), key=lambda found: found.sort_key)
 
     def _said(self, rules: Sequence[Rule], project: Project) -> Iterator[Finding]:

@@ -40,6 +40,7 @@ def graph(*, paths: tuple[str, ...], what: str, kind: str, config_file: Path | N
     a file or folder; without one, the current folder. The exit code is 0 whether there are cycles or not: `threadlint check` reports them, as TL206.
     """
     from threadlint.engine import linked
+    from threadlint.facts.source import on_deep_stack
     from threadlint.report.lock_graph import GraphFormat, render
     from threadlint.report.text import failure
 
@@ -51,7 +52,9 @@ def graph(*, paths: tuple[str, ...], what: str, kind: str, config_file: Path | N
         click.echo(failure(failed), err=True)
     if project is not None:
         coloured = colorful(Color(color), terminal=sys.stdout.isatty())
-        for line in render(project.lock_graph, GraphFormat(kind), color=coloured):
+        # Who holds what is asked along more calls than the usual stack is good for.
+        lines = on_deep_stack(lambda: list(render(project.lock_graph, GraphFormat(kind), color=coloured)))
+        for line in lines:
             click.echo(line, color=coloured)
     if not files and not failures:
         click.echo("threadlint: warning: no Python files found", err=True)
