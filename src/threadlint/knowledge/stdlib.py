@@ -166,6 +166,9 @@ RESULTS: dict[str, str] = {
 }
 """What calls return, for the few that matter."""
 
+LOCK_MAKERS = frozenset({*LOCKS, *(name for name, made in RESULTS.items() if made in LOCKS)})
+"""What makes locks."""
+
 SAME_ON_ENTER = frozenset(
     {
         *of_kind("executor", "pool", "manager", "group"),

@@ -5,14 +5,15 @@ Questions are answered when first asked and then kept. One file is a project of 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
 from threadlint.config import Config
-from threadlint.facts.model import Call, FileFacts, Node, Span
+from threadlint.facts.model import Call, FileFacts, If, Kind, Node, Span
 from threadlint.findings import Site
 from threadlint.project.bodies.checks import Checks
+from threadlint.project.bodies.contents import Contents
 from threadlint.project.bodies.context_vars import ContextVars
 from threadlint.project.bodies.late_binding import LateBinding
 from threadlint.project.bodies.laziness import Laziness
@@ -30,7 +31,7 @@ from threadlint.project.locks.assumed import assumes_lock
 from threadlint.project.locks.called import Called, Calling
 from threadlint.project.locks.entry_locks import EntryLocks, entry_locks
 from threadlint.project.locks.flow import Flow
-from threadlint.project.locks.locks import Locks, Step
+from threadlint.project.locks.locks import Held, Locks, Step
 from threadlint.project.locks.releases import handed_over, let_go
 from threadlint.project.locks.titles import Titles
 from threadlint.project.names import linker
@@ -39,7 +40,7 @@ from threadlint.project.names.callees import Callees
 from threadlint.project.names.identity import Identity
 from threadlint.project.names.linker import Links
 from threadlint.project.names.mentions import Mentions
-from threadlint.project.names.things import ClassThing, Func, FunctionThing, Module
+from threadlint.project.names.things import ClassThing, Cls, Func, FunctionThing, Module
 from threadlint.project.names.types import Types
 from threadlint.project.queues.consumers import Consumers
 from threadlint.project.queues.queues import Queues
@@ -83,6 +84,23 @@ class Project:
     def mentions(self) -> Mentions:
         """Calls and functions by the names in them: where to begin a search."""
         return self.links.mentions
+
+    def functions_of(self, module: Module) -> list[Func]:
+        """The functions of one file."""
+        ids = (f"{module.name}:{function.qualname}" for function in module.facts.functions)
+        return [self.links.funcs[one] for one in dict.fromkeys(ids)]
+
+    def having(self, *kinds: type[Node | Held] | Kind) -> list[Func]:
+        """The functions with nodes of one of these types, file by file; `Held` stands for steps under a lock, `Kind.UPDATE` for updates."""
+        return self._contents.having(*kinds)
+
+    def callers_of(self, things: Iterable[str | Cls | Func]) -> list[Func]:
+        """The functions that may call one of these, under whatever name: functions of the library by dotted name (no builtins), classes and functions."""
+        return self._contents.callers_of(things)
+
+    @cached_property
+    def _contents(self) -> Contents:
+        return Contents(self.links, self.types, self.steps)
 
     @cached_property
     def types(self) -> Types:
@@ -294,6 +312,11 @@ class Project:
     def checks(self) -> Checks:
         """Tests, and what is done because of them."""
         return Checks(self.uses, self.steps)
+
+    @cached_property
+    def checked(self) -> tuple[Func, ...]:
+        """The functions with tests that an action relies on."""
+        return tuple(func for func in self.having(If) if self.checks.of(func))
 
     @cached_property
     def identity(self) -> Identity:

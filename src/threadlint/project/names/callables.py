@@ -25,6 +25,17 @@ _ANY_ARGUMENTS = ("submit", "asyncio.to_thread")
 _PROCESS = Starter(1, "target", "args", 3, "kwargs")
 _INTERPRETER_CALL = Starter(0, "callable")
 _RUN_IN_EXECUTOR = Starter(1, "func")
+_HANDING = (
+    *CONSTRUCTORS,
+    *FUNCTIONS,
+    "multiprocessing.Process",
+    *(f"{owner}.{method}" for owner in EXECUTORS for method in EXECUTOR_METHODS),
+    *(f"{owner}.{method}" for owner in POOLS for method in POOL_METHODS),
+    *(f"{INTERPRETER}.{method}" for method in ("call", "call_in_thread")),
+    *(f"{loop}.run_in_executor" for loop in LOOP_TYPES),
+)
+HANDING = frozenset({*_HANDING, *(f"{name}.__init__" for name in _HANDING)})
+"""All that `handed_over` knows: functions that call none of these hand no callable over."""
 
 
 def handed_over(types: Types, call: Call, func: Func) -> Iterator[tuple[str, Starter]]:

@@ -56,6 +56,18 @@ class Meetings:
                 self._by_func[context.func.id].append((context, roots))
         return self._by_func.get(func.id, [])
 
+    def roots(self, func: Func) -> int:
+        """The roots that reach the function in any way."""
+        found = 0
+        for _, roots in self.contexts(func):
+            found |= roots
+        return found
+
+    def on_threads(self) -> list[Func]:
+        """The functions that threads reach, in the order of the program."""
+        reached = {context.func.id for context, roots in self.sharing.contexts.reached.items() if roots & ~MAIN}
+        return [func for func in self.types.links.ordered() if func.id in reached] if reached else []
+
     def of(self, uses: Iterable[Use]) -> dict[str, list[SharedUse]]:
         """The uses by the shared location that they concern, once for each way in which their function is reached."""
         found: dict[str, list[SharedUse]] = defaultdict(list)

@@ -132,11 +132,10 @@ def blocking_call_in_coroutine(project: Project) -> Iterator[Problem]:
             if problem.site not in told:
                 told.add(problem.site)
                 yield problem
-        found = list(blocking_calls.of(func))
-        route = project.loop_calls.route(func) if found else None
+        route = project.loop_calls.route(func)
         if route is None or project.loop_calls.probes(func):
             continue
-        for step, blocking in found:
+        for step, blocking in blocking_calls.of(func):
             if (
                 project.loop_calls.optional(func, step)
                 or project.loop_calls.waits_for_own(blocking.call, func)  # TL705

@@ -15,6 +15,7 @@ from threadlint.project.project import Project
 from threadlint.rules.rule import rule
 
 _RUNS = frozenset({"run", "run_until_complete", "run_forever"})
+_ASKS = frozenset({"result", "exception"})
 _PATCHED = ("nest_asyncio", "nest_asyncio2")
 
 
@@ -76,23 +77,18 @@ def blocking_result_on_loop(project: Project) -> Iterator[Problem]:
     - The loop must be known to be the own one: from `get_running_loop()` or `get_event_loop()`. A future of another loop is one more blocking call (TL703).
     - Plain functions that ask whether a loop runs, or catch `RuntimeError` there, are left alone, and so are programs that import `nest_asyncio`.
     """
-    patched = any(
-        name.partition(".")[0] in _PATCHED for one in project.links.modules.values() for name in one.facts.imports
-    )
     told: set[tuple[str, int]] = set()
-    for func in project.functions:
-        if func.is_module or in_tests(func) or project.loop_calls.probes(func):
+    for func in project.mentions.callers([*_RUNS, *_ASKS]):
+        route = project.loop_calls.route(func) if not func.is_module and not in_tests(func) else None
+        if route is None or project.loop_calls.probes(func):
             continue
         found = [
             (step, step.node, runs)
             for step in project.steps(func)
             if isinstance(step.node, Call)
             for runs in _waits(project, func, step.node)
-            if not (runs and patched)
+            if not (runs and _is_patched(project))
         ]
-        route = project.loop_calls.route(func) if found else None
-        if route is None:
-            continue
         for step, call, runs in found:
             if project.loop_calls.optional(func, step) or (runs and _catches(project, func, step)):
                 continue
@@ -100,6 +96,12 @@ def blocking_result_on_loop(project: Project) -> Iterator[Problem]:
             if (where.id, at.id) not in told:
                 told.add((where.id, at.id))
                 yield _problem(project, func, call, route, runs=runs)
+
+
+def _is_patched(project: Project) -> bool:
+    """Whether the project has a loop that may be run while it runs."""
+    imports = (name for one in project.links.modules.values() for name in one.facts.imports)
+    return any(name.partition(".")[0] in _PATCHED for name in imports)
 
 
 def _waits(project: Project, func: Func, call: Call) -> Iterator[bool]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from threadlint.facts.model import Call, Ref, Root, Value
 from threadlint.findings import Oracle, Problem, Related, Severity
 from threadlint.knowledge.event_loops import PLAIN_CALLBACKS
-from threadlint.project.names.callables import handed_over
+from threadlint.project.names.callables import HANDING, handed_over
 from threadlint.project.names.things import ClassThing, External, Func, FunctionThing
 from threadlint.project.project import Project
 from threadlint.project.roots.coroutines import is_coroutine_function
@@ -67,13 +67,16 @@ def coroutine_as_target(project: Project) -> Iterator[Problem]:
     - The function must be known to be a coroutine function: a plain name, a method, `partial(...)` of one, or a lambda that only calls one. One under an unknown decorator is left alone.
     - Executors and schedulers that know how to run coroutines (Dask's, APScheduler's) are not meant, and not reported.
     """
-    for func in project.functions:
+    for func in project.callers_of([*HANDING, *PLAIN_CALLBACKS]):
         for call in project.links.calls[func.id].values():
             found = _taker(project, func, call)
             if found is not None:
                 name = _coroutine(project, func, found[1])
                 if name:
                     yield _problem(project, func, call, found, name)
+    classes = [cls for cls in project.links.classes.values() if project.types.derives(cls, (*_THREADS, *_PROCESSES))]
+    for func in project.callers_of(classes):
+        for call in project.links.calls[func.id].values():
             yield from _thread_class(project, func, call)
 
 

@@ -7,13 +7,16 @@ from collections.abc import Iterator
 from threadlint.changes import Change
 from threadlint.facts.model import Access, Assert, Call, Compare, If, Jump, Kind, Logic, Loop, Ref, Root, Suspend, Value
 from threadlint.findings import Fix, Oracle, Problem, Related, Severity
-from threadlint.knowledge.event_loops import TASK_MAKERS
+from threadlint.knowledge.event_loops import LIBRARY_COROUTINES, TASK_MAKERS
 from threadlint.project.bodies.lifetimes import named
 from threadlint.project.names.test_files import in_tests
 from threadlint.project.names.things import External, Func, FunctionThing
 from threadlint.project.names.values import refs
 from threadlint.project.project import Project
+from threadlint.project.roots.coroutines import is_coroutine_function
 from threadlint.rules.rule import rule
+
+_MAKING = frozenset({"create_task", "ensure_future", "gather"})
 
 
 @rule("TL707", since="0.1", severity=Severity.ERROR, oracle=Oracle.NEVER_AWAITED)
@@ -91,12 +94,16 @@ def discarded_coroutine(project: Project) -> Iterator[Problem]:
     - Task groups and nurseries keep their tasks. In test files dropped tasks are not reported, dropped coroutines are.
     - ruff's RUF006 knows the dropped task where it is spelled `asyncio.create_task` or `asyncio.ensure_future`; this rule goes by what the name means.
     """
-    for func in project.functions:
+    coroutines = [func for func in project.functions if is_coroutine_function(func)]
+    making = [*project.callers_of([*coroutines, *LIBRARY_COROUTINES]), *project.mentions.callers(_MAKING)]
+    for func in dict.fromkeys(making):
         other_world = _for_plain_code(project, func)
         for call in project.links.calls[func.id].values():
             if call.id in other_world:
                 continue
-            if call.use == "discarded" or (_matters(project, func, call) and _unread(project, func, call)):
+            if call.use == "discarded" or (
+                call.use == "used" and _matters(project, func, call) and _unread(project, func, call)
+            ):
                 yield from _dropped(project, func, call)
             elif _makes_task(project, func, call) and _only_returned(project, func, call) and not in_tests(func):
                 yield from _dropped_by_callers(project, func, call)
@@ -172,7 +179,7 @@ def _dropped_by_callers(project: Project, func: Func, call: Call) -> Iterator[Pr
     """A function that makes tasks for others, and keeps none of them."""
     callers = [
         (caller, made)
-        for caller in project.functions
+        for caller in project.callers_of([func])
         for made in project.links.calls[caller.id].values()
         if _last(made) == func.facts.name
         and any(isinstance(thing, FunctionThing) and thing.func is func for thing in project.callees(caller, made))
@@ -235,7 +242,7 @@ def _body(project: Project, call: Call, func: Func) -> tuple[Related, ...]:
 def _makes_task(project: Project, func: Func, call: Call) -> bool:
     """Whether the call starts tasks that its result alone keeps; `loop.create_task()` of an unknown object goes by the object's name."""
     callee = call.callee
-    if not isinstance(callee, Ref) or _last(call) not in ("create_task", "ensure_future", "gather"):
+    if not isinstance(callee, Ref) or _last(call) not in _MAKING:
         return False
     things = project.types.of(callee, func)
     if things:

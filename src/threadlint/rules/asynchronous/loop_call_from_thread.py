@@ -10,6 +10,7 @@ from threadlint.findings import Confidence, Fix, Oracle, Problem, Related, Sever
 from threadlint.knowledge.loop_bound import LOOP_METHODS, NEEDS_RUNNING_LOOP
 from threadlint.knowledge.stdlib import LOOP_TYPES
 from threadlint.project.locks.locks import text
+from threadlint.project.names.callables import HANDING
 from threadlint.project.names.test_files import in_tests
 from threadlint.project.names.things import External, Func, Object
 from threadlint.project.project import Project
@@ -89,16 +90,14 @@ def loop_call_from_thread(project: Project) -> Iterator[Problem]:
     - Code that a C extension calls from a thread of its own is not seen; `thread-roots` in the configuration names such functions.
     """
     background = tuple(project.foreign_loops.background())
-    for func in project.functions:
-        calls = list(project.links.calls[func.id].values())
-        for call in calls:
+    for func in project.callers_of(HANDING):
+        for call in project.links.calls[func.id].values():
             for value in project.foreign_loops.given(func, call):
                 if value.path[-1] in LOOP_METHODS and project.types.types(value.receiver, func) & LOOP_TYPES:
                     yield _given(project, func, call, value)
-        if not any(_last(call) in LOOP_METHODS or _last(call) in _RUNNING for call in calls):
-            continue
+    for func in project.mentions.callers([*LOOP_METHODS, *_RUNNING]):
         way = project.foreign_loops.thread(func)
-        for call in calls:
+        for call in project.links.calls[func.id].values():
             found = _in_thread(project, func, call, *way) if way is not None else None
             found = found or _from_outside(project, func, call, background)
             if found is not None:

@@ -8,6 +8,7 @@ from threadlint.facts.model import Call, Ref
 from threadlint.findings import Confidence, Oracle, Problem, Related, Severity
 from threadlint.knowledge.loop_bound import PRIMITIVE_METHODS
 from threadlint.project.locks.locks import text
+from threadlint.project.names.callables import HANDING
 from threadlint.project.names.things import External, Func, Object
 from threadlint.project.project import Project
 from threadlint.project.roots.contexts import Context
@@ -81,9 +82,10 @@ def loop_object_across_threads(project: Project) -> Iterator[Problem]:
     - A thread that makes or runs a loop of its own, and what a coroutine does, is left alone.
     - One object that several loops use one after the other is not reported; asyncio raises `RuntimeError: ... is bound to a different event loop` where it has to wait.
     """
-    for func in project.functions:
+    for func in project.callers_of(HANDING):
         for call in project.links.calls[func.id].values():
             yield from _given(project, func, call)
+    for func in project.mentions.callers(_METHODS):
         calls = [call for call in project.links.calls[func.id].values() if _method(call) in _METHODS]
         way = project.foreign_loops.thread(func) if calls else None
         if way is not None:

@@ -78,7 +78,7 @@ def negative_timeout(project: Project) -> Iterator[Problem]:
     - That `time.time()` may be set back while a program waits is reported by [TL712](TL712.md).
     """
     time_left = TimeLeft(project.types, project.steps)
-    for func in project.functions:
+    for func in project.callers_of(NEGATIVE_RAISES):
         for call in project.links.calls[func.id].values():
             for thing in project.types.of(call.callee, func):
                 found = NEGATIVE_RAISES.get(thing.name) if isinstance(thing, External) else None

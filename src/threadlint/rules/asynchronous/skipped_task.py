@@ -89,7 +89,7 @@ def skipped_task(project: Project) -> Iterator[Problem]:
     - Removing in another thread is [TL106](TL106.md).
     """
     seen: set[tuple[str, tuple[int, ...]]] = set()
-    for func in project.functions:
+    for func in project.having(Loop):
         for loop in walk(func.facts.body):
             if isinstance(loop, Loop) and loop.kind == "for":
                 for problem, key in _check(project, func, loop):
@@ -102,8 +102,10 @@ def _check(project: Project, func: Func, loop: Loop) -> Iterator[tuple[Problem, 
     container = _gone_through(project, loop.value, func)
     if container is None:
         return
+    if not _are_tasks(loop, container):
+        return
     removals = [found for node in walk(loop.body) for found in _removals(project, func, node, container)]
-    if not removals or not _are_tasks(loop, container) or _is_other(project, container, func):
+    if not removals or _is_other(project, container, func):
         return
     kind = project.uses.kind(container, func)
     for number in _going_on(loop, [node for node, _, _ in removals]):

@@ -71,7 +71,7 @@ def wall_clock_deadline(project: Project) -> Iterator[Problem]:
     - Off by default: the clock is set rarely, and most programs can live with it.
     - Reported only where the deadline is a variable of the function that waits, and only used there for comparisons and differences; a moment that is stored or sent elsewhere has to be wall time.
     """
-    for func in project.functions:
+    for func in project.callers_of(WALL_CLOCKS):
         for access in walk(func.facts.body):
             if isinstance(access, Access) and _is_deadline(project, func, access):
                 waiting = _waiting(project, func, access.ref)

@@ -85,7 +85,7 @@ def callback_under_lock(project: Project) -> Iterator[Problem]:
     - Where every function that the call can mean is known, and is a plain function of the project, nothing is reported.
     - Whether the callback does any harm is not known; so this rule is off unless it is selected.
     """
-    for func in project.functions:
+    for func in project.having(Held):
         seen: set[tuple[int, int, int, int]] = set()
         for step in project.steps(func):
             node = step.node

@@ -81,7 +81,7 @@ def ignored_acquire_result(project: Project) -> Iterator[Problem]:
     - A lock that nothing ever lets go is a clock (`acquire(timeout=...)` as a sleep), and is left alone.
     - An answer that is kept in a name other than `_` is taken to be looked at.
     """
-    for func in project.functions:
+    for func in project.mentions.callers(["acquire"]):
         calls = sorted(lock_calls(project.locks, func), key=lambda one: one.call.id)
         for one in calls:
             if one.method != "acquire" or one.lock.key not in project.let_go:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from threadlint.facts.model import Access, Call, Kind, Ref, Root, With
 from threadlint.findings import Problem, Related, Severity
+from threadlint.knowledge.stdlib import LOCK_MAKERS
 from threadlint.project.locks.lock_calls import METHODS, new_lock, node_refs
 from threadlint.project.locks.locks import text
 from threadlint.project.names.things import Func
@@ -67,7 +68,7 @@ def lock_created_at_use(project: Project) -> Iterator[Problem]:
     - A local lock that an inner function uses, or that is returned, stored or passed on, is shared by whoever gets it, and is not reported.
     - Locks of other libraries, which may stand for a lock elsewhere by its name, are not known here.
     """
-    for func in project.functions:
+    for func in project.having(With):
         if func.is_module:
             continue
         for step in project.steps(func):
@@ -85,9 +86,15 @@ def lock_created_at_use(project: Project) -> Iterator[Problem]:
 
 def _local(project: Project) -> Iterator[Problem]:
     """Names that hold a new lock, and are only ever acquired."""
+    making = {func.id for func in project.callers_of(LOCK_MAKERS)}
     for (owner, name), bound in list(project.links.bindings.items()):
         func = project.links.funcs.get(owner)
-        if func is None or name in func.facts.captured or any(param.name == name for param in func.facts.params):
+        if (
+            owner not in making
+            or func is None
+            or name in func.facts.captured
+            or any(param.name == name for param in func.facts.params)
+        ):
             continue
         calls = [new_lock(project.locks, access.value, func) for _, access in bound]
         first = calls[0]

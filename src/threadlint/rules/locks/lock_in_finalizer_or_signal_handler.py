@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from threadlint.facts.model import Call, Ref, Root, Span
+from threadlint.facts.model import Call, Ref, Root, Span, With
 from threadlint.findings import Problem, Related, Severity
 from threadlint.project.locks.acquires import Acquire
 from threadlint.project.locks.locks import text
@@ -109,6 +109,7 @@ def _handlers(project: Project) -> Iterator[_Handler]:
     for func in project.functions:
         if func.facts.name == "__del__" and func.facts.cls:
             yield _Handler(func, "the object is collected")
+    for func in project.mentions.callers(_LAST):
         for call in project.links.calls[func.id].values():
             name = _registers(project, func, call)
             if name is None:
@@ -155,7 +156,7 @@ def _own(project: Project, handler: _Handler, acquire: Acquire) -> bool:
 
 
 def _taken_elsewhere(project: Project, handler: _Handler, acquire: Acquire) -> bool:
-    for func in project.functions:
+    for func in (*project.having(With), *project.mentions.callers(["acquire"])):
         if func is not handler.func and func is not acquire.func:
             for step in project.steps(func):
                 if any(one.lock.key == acquire.lock.key for one in project.acquires.own(func, step)):

@@ -60,7 +60,7 @@ def lock_state_probe(project: Project) -> Iterator[Problem]:
     - Handlers that run after a fork, told by their names or by `os.register_at_fork`, free the locks of threads that are gone, and are left alone.
     - Locks of `asyncio` are left alone: between the question and the next `await` no other task runs.
     """
-    for func in project.functions:
+    for func in project.mentions.callers(["locked"]):
         if func.id in project.entry.owned:
             continue
         probes = {

@@ -83,7 +83,7 @@ def non_reentrant_reacquire(project: Project) -> Iterator[Problem]:
     - An acquire that depends on an argument of the helper (`if not locked:`) is not counted.
     - An acquire through a callback or an overridden method of a class outside the run is not seen.
     """
-    for func in project.functions:
+    for func in project.having(With, Held):
         for step in project.steps(func):
             if step.held or isinstance(step.node, With):
                 yield from _again(project, func, step)
@@ -100,7 +100,7 @@ def _again(project: Project, func: Func, step: Step) -> Iterator[Problem]:
             # `with a, b:` holds `a` while it acquires `b`
             before.append(Held(acquire.lock, acquire.value, func, acquire.span))
     seen: set[str] = set()
-    for acquire in project.acquires.called(func, step):
+    for acquire in project.acquires.called(func, step) if step.held else ():
         for held in step.held:
             if acquire.lock.key not in seen and _same(held, acquire, func) and not _released_elsewhere(project, held):
                 seen.add(acquire.lock.key)

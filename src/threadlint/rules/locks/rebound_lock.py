@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from threadlint.facts.model import Access, Call, If, Kind, Ref, Root, With
 from threadlint.findings import Confidence, Problem, Related, Severity
+from threadlint.knowledge.stdlib import LOCK_MAKERS
 from threadlint.project.locks.entry_locks import OWNED_METHODS
 from threadlint.project.locks.lock_calls import new_lock
 from threadlint.project.locks.locks import Step, text
@@ -92,7 +93,7 @@ def rebound_lock(project: Project) -> Iterator[Problem]:
     - Locks of `asyncio` are replaced when another event loop takes over, and are not reported.
     - Only attributes of `self` and globals of the module are looked at.
     """
-    for func in project.functions:
+    for func in project.callers_of(LOCK_MAKERS):
         name = func.facts.name
         if func.is_module or name in OWNED_METHODS or func.id in project.entry.owned or _SETS_UP.match(name):
             continue
@@ -146,8 +147,8 @@ def _makes(where: Func, access: Access, func: Func) -> bool:
 
 def _used(project: Project, func: Func, ref: Ref) -> tuple[Func, tuple[int, int, int, int]] | None:
     """Another function that acquires the lock by this name."""
-    for other in project.functions:
-        if other is func or other.module is not func.module or other.facts.cls != func.facts.cls:
+    for other in project.functions_of(func.module):
+        if other is func or other.facts.cls != func.facts.cls:
             continue
         for step in project.steps(other):
             node = step.node

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from threadlint.changes import Change
-from threadlint.facts.model import Call, Const
+from threadlint.facts.model import Call, Const, With
 from threadlint.findings import Fix, Problem, Related, Severity
 from threadlint.project.locks.locks import Held
 from threadlint.project.names.things import External, Func
@@ -84,7 +84,7 @@ def sleep_under_lock(project: Project) -> Iterator[Problem]:
     - Where every critical section of the lock sleeps, the lock is there to make callers take turns, and nothing is reported.
     - Locks of processes and of `asyncio` are left alone.
     """
-    sleeps = [(func, call, held) for func in project.functions for call, held in _sleeps(project, func)]
+    sleeps = [(func, call, held) for func in project.having(Held) for call, held in _sleeps(project, func)]
     if not sleeps:
         return
     sections = _sections(project, {held.lock.key for _, _, held in sleeps})
@@ -124,7 +124,7 @@ def _sections(project: Project, keys: set[str]) -> set[tuple[str, str, tuple[int
     """All places that acquire one of the locks."""
     return {
         (acquire.lock.key, func.id, acquire.span)
-        for func in project.functions
+        for func in (*project.having(With), *project.mentions.callers(["acquire"]))
         for step in project.steps(func)
         for acquire in project.acquires.own(func, step)
         if acquire.lock.key in keys

@@ -96,7 +96,7 @@ def unordered_same_class_locks(project: Project) -> Iterator[Problem]:
       hierarchy (a parent before its child), which is an order.
     - A function that compares the two with `<`, or uses `sorted`, `min`, `max` or `id`, is taken to put them in order.
     """
-    for func in project.functions:
+    for func in project.having(With, Held):
         if len(func.facts.params) < 1:
             continue
         for step in project.steps(func):
@@ -113,7 +113,7 @@ def _unordered(project: Project, func: Func, step: Step) -> Iterator[tuple[Held,
         yield from ((held, acquire) for held in holding if _pair(project, func, held, acquire))
         if acquire.value is not None:
             holding.append(Held(acquire.lock, acquire.value, func, acquire.span))
-    for acquire in project.acquires.called(func, step):
+    for acquire in project.acquires.called(func, step) if step.held else ():
         yield from ((held, acquire) for held in step.held if _pair(project, func, held, acquire))
 
 

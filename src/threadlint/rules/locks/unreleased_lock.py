@@ -77,7 +77,7 @@ def unreleased_lock(project: Project) -> Iterator[Problem]:
     - A lock that one method acquires and another one releases is left alone, except in `__enter__`: when that raises, `__exit__` is not called.
     - A release under a condition is taken to match the condition of the acquire.
     """
-    for func in project.functions:
+    for func in project.mentions.callers(["acquire"]):
         for look in looks(project.locks, project.steps, func, semaphores=False):
             yield from _check(project, look)
 

@@ -98,7 +98,7 @@ def wait_under_lock(project: Project) -> Iterator[Problem]:
     - Locks of two objects of one class are taken to be the same lock.
     """
     seen: set[tuple[str, tuple[int, int, int, int], str]] = set()
-    for func in project.functions:
+    for func in project.having(Held):
         for step in project.steps(func):
             holding = [
                 held

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from threadlint.facts.model import Access, Call, Kind, Many, Ref, Root, Span, Try, Value
 from threadlint.findings import Confidence, Problem, Related, Severity
@@ -87,7 +87,7 @@ def context_value_changed_in_place(project: Project) -> Iterator[Problem]:
     if not shared:
         return
     getters = _getters(project, shared)
-    for func in project.functions:
+    for func in dict.fromkeys((*project.mentions.callers(["get"]), *project.callers_of(getters))):
         told: set[Made] = set()
         for value, var, name in _values(project, func, shared, getters):
             change = _change(project, func, value)
@@ -107,7 +107,7 @@ def _shared(project: Project, var: Made, call: Call) -> tuple[Func, Span, str] |
     default = call.keyword("default")
     if isinstance(default, Many) or (isinstance(default, Ref) and project.uses.kind(default, frame)):
         return frame, call.span, "it is the default, one for all contexts"
-    for func in project.functions:
+    for func in project.mentions.callers(["set"]):
         for use in project.context_vars.of(func):
             if (
                 use.var == var
@@ -136,16 +136,16 @@ def _lazily(project: Project, use: VarUse) -> bool:
     )
 
 
-def _getters(project: Project, shared: dict[Made, tuple[Func, Span, str]]) -> dict[str, VarUse]:
-    """By function id: functions that return the container itself."""
-    found: dict[str, VarUse] = {}
-    for func in project.functions:
+def _getters(project: Project, shared: dict[Made, tuple[Func, Span, str]]) -> dict[Func, VarUse]:
+    """Functions that return the container itself."""
+    found: dict[Func, VarUse] = {}
+    for func in project.mentions.callers(["get"]):
         gets = [use for use in project.context_vars.of(func) if use.method == "get" and use.var in shared]
         names = {use.call.result: use for use in gets}
         for value in project.types.returned(func) if gets else ():
             for one in _origins(project, func, value):
                 if one in names:
-                    found[func.id] = names[one]
+                    found[func] = names[one]
     return found
 
 
@@ -159,7 +159,7 @@ def _origins(project: Project, func: Func, value: Value, depth: int = _DEEP) -> 
 
 
 def _values(
-    project: Project, func: Func, shared: dict[Made, tuple[Func, Span, str]], getters: dict[str, VarUse]
+    project: Project, func: Func, shared: dict[Made, tuple[Func, Span, str]], getters: dict[Func, VarUse]
 ) -> Iterator[tuple[Ref, Made, str]]:
     """The names in the function that are the container: results of `get()` and of getters, and locals bound to them."""
     results: dict[Ref, tuple[Made, str]] = {
@@ -169,16 +169,27 @@ def _values(
     }
     for call in project.links.calls[func.id].values() if getters else ():
         for thing in project.callees(func, call):
-            if isinstance(thing, FunctionThing) and thing.func.id in getters:
-                getter = getters[thing.func.id]
+            if isinstance(thing, FunctionThing) and thing.func in getters:
+                getter = getters[thing.func]
                 results[call.result] = (getter.var, getter.text)
     for result, (var, name) in results.items():
         yield result, var, name
-    for (owner, local), bound in project.links.bindings.items() if results else ():
+    for local in _locals(project, func) if results else ():
+        bound = project.links.bindings.get((func.id, local), ())
         values = [access.value for where, access in bound if where is func]
-        if owner == func.id and values and all(isinstance(one, Ref) and one in results for one in values):
+        if values and all(isinstance(one, Ref) and one in results for one in values):
             var, name = results[values[0]]  # type: ignore[index]
             yield Ref(Root.VAR, local, (), func.facts.qualname), var, name
+
+
+def _locals(project: Project, func: Func) -> Iterable[str]:
+    """The variables that the function binds, each once."""
+    nodes = (step.node for step in project.steps(func))
+    return dict.fromkeys(
+        node.ref.name
+        for node in nodes
+        if isinstance(node, Access) and node.kind != Kind.READ and node.ref.root == Root.VAR and not node.ref.path
+    )
 
 
 def _change(project: Project, func: Func, value: Ref) -> Span | None:

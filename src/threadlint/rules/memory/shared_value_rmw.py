@@ -96,7 +96,7 @@ def shared_value_rmw(project: Project) -> Iterator[Problem]:
     - What `map()` gives to a function is not followed; what `submit()`, `apply_async()`, `Process` and `initargs` give is.
     - A lock whose kind is not known is taken to be one between processes.
     """
-    for func in project.functions:
+    for func in project.having(Kind.UPDATE):
         for step in project.steps(func):
             if isinstance(step.node, Access) and step.node.kind == Kind.UPDATE and step.node.ref.path:
                 found = _shared(project, func, step.node.ref)

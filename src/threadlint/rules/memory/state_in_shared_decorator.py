@@ -97,7 +97,7 @@ def state_in_shared_decorator(project: Project) -> Iterator[Problem]:
     - `__exit__` itself must read what `__enter__` itself has stored.
     - Containers that `__enter__` adds to (a stack) are not looked at, nor what it sets under a lock.
     """
-    for func in project.functions:
+    for func in project.having(With):
         for step in project.steps(func):
             if isinstance(step.node, With):
                 for item in step.node.items:

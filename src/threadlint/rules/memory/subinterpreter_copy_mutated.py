@@ -61,7 +61,7 @@ def subinterpreter_copy_mutated(project: Project) -> Iterator[Problem]:
     """
     for found in lost_writes(project, "interpreters"):
         yield problem(project, found, "another interpreter")
-    for func in project.functions:
+    for func in project.mentions.callers(["prepare_main"]):
         for call in project.links.calls[func.id].values():
             if (
                 isinstance(call.callee, Ref)

@@ -9,7 +9,7 @@ from threadlint.findings import Oracle, Problem, Related, Severity
 from threadlint.knowledge.primitives import CONTEXT, PRIMITIVES, Primitive
 from threadlint.knowledge.stdlib import EXECUTORS, POOLS
 from threadlint.project.locks.locks import text
-from threadlint.project.names.callables import handed_over
+from threadlint.project.names.callables import HANDING, handed_over
 from threadlint.project.names.things import Cls, External, Func, FunctionThing, Object
 from threadlint.project.project import Project
 from threadlint.project.roots.processes import Handover, handovers
@@ -34,6 +34,7 @@ _MEANT = frozenset(
         "future",
     }
 )
+_PROCESS_POOLS = frozenset(name for name, world in {**EXECUTORS, **POOLS}.items() if world == "processes")
 _COPIED = ("__getstate__", "__reduce__", "__reduce_ex__", "__copy__")
 _FILES = frozenset({"open()", "sqlite3.Connection", "sqlite3.connect()"})
 _BETWEEN = {"threads": "threads of one process", "tasks": "tasks of one event loop"}
@@ -96,7 +97,7 @@ def wrong_primitive_kind(project: Project) -> Iterator[Problem]:
     - Lambdas and inner functions as targets of `Process` are reported only where the program asks for `spawn` or `forkserver`.
     - An executor that may be one of threads, as far as the program shows, is taken to be one.
     """
-    for func in project.functions:
+    for func in project.callers_of([*HANDING, *_PROCESS_POOLS]):
         for one in handovers(project.links, project.types, func):
             if _only_processes(project, one):
                 yield from _function(project, one)
@@ -120,9 +121,8 @@ def _only_processes(project: Project, one: Handover) -> bool:
 
 
 def _makes_pool(project: Project, func: Func, call: Call) -> bool:
-    worlds = {**EXECUTORS, **POOLS}
     things = project.types.of(call.callee, func)
-    return bool(things) and all(isinstance(one, External) and worlds.get(one.name) == "processes" for one in things)
+    return bool(things) and all(isinstance(one, External) and one.name in _PROCESS_POOLS for one in things)
 
 
 def _primitive(project: Project, value: Value, func: Func) -> tuple[Object, Primitive] | None:

@@ -77,7 +77,7 @@ def join_before_drain(project: Project) -> Iterator[Problem]:
     for spawn in project.processes:
         if spawn.kind == "process":
             yield from _process(project, spawn)
-    for func in project.functions:
+    for func in project.callers_of(["subprocess.Popen"]):
         for call in project.links.calls[func.id].values():
             if call.keyword("stdout") is not None or call.keyword("stderr") is not None:
                 yield from _subprocess(project, func, call)

@@ -84,7 +84,7 @@ def captured_loop_variable(project: Project) -> Iterator[Problem]:
                     None,
                 )
                 yield _problem(project, spawn.func, spawn.call, spawn.target.func, late, how)
-    for func in project.functions:
+    for func in project.callers_of(CALLBACKS):
         for call in project.links.calls[func.id].values():
             position = _callback(project, func, call)
             if position is None or id(call) in seen:

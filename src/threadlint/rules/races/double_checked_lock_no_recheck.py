@@ -86,7 +86,7 @@ def double_checked_lock_no_recheck(project: Project) -> Iterator[Problem]:
     - A second test in a helper that is called under the lock is seen only where the helper also does the assignment.
     - Local variables and parameters are left alone: no other thread has them.
     """
-    for func in project.functions:
+    for func in project.checked:
         if func.id in project.entry.owned:
             continue
         for check in project.checks.of(func):

@@ -91,7 +91,7 @@ def escaping_guarded_value(project: Project) -> Iterator[Problem]:
     - Only containers that the program changes in place under the same lock are reported; one that is only ever replaced by a new one is safe to go through.
     - The container itself, returned from the block, is not reported.
     """
-    for func in project.functions:
+    for func in project.having(Held):
         if not func.is_module:
             yield from _check(project, func)
 

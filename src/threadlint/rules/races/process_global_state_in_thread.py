@@ -75,13 +75,11 @@ def process_global_state_in_thread(project: Project) -> Iterator[Problem]:
     - Settings such as environment variables are reported only where several threads run the code: one thread may set them for all.
     - Test files are left out.
     """
-    for func in project.functions:
+    for func in project.meetings.on_threads():
         reached = [(context, roots) for context, roots in project.meetings.contexts(func) if roots & ~MAIN]
         if not reached or in_tests(func) or all(context.held for context, _ in reached):
             continue
-        bits = 0
-        for _, roots in reached:
-            bits |= roots
+        bits = project.meetings.roots(func)
         told: set[str] = set()
         steps = project.steps(func)
         for number, step in enumerate(steps):

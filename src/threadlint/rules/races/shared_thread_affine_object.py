@@ -10,6 +10,7 @@ from threadlint.facts.model import Access, Call, Const, Kind, Ref, Span, Value, 
 from threadlint.findings import Confidence, Problem, Related, Severity
 from threadlint.knowledge.thread_affine import TYPES, Affine, affine
 from threadlint.project.locks.locks import Step, text
+from threadlint.project.names.callables import HANDING
 from threadlint.project.names.things import Cls, Func, Object
 from threadlint.project.project import Project
 from threadlint.project.roots.contexts import MAIN
@@ -75,14 +76,11 @@ def shared_thread_affine_object(project: Project) -> Iterator[Problem]:
     - Connections made with `check_same_thread=False` are left alone; each use of one needs a lock.
     - Other objects that are not safe to share, such as `requests.Session`, are not covered.
     """
-    for func in project.functions:
+    for func in project.callers_of(HANDING):
         yield from _handed_over(project, func)
+    for func in project.meetings.on_threads():
         reached = [(context, roots) for context, roots in project.meetings.contexts(func) if roots & ~MAIN]
-        if not reached:
-            continue
-        bits = 0
-        for _, roots in reached:
-            bits |= roots
+        bits = project.meetings.roots(func)
         told: set[Value] = set()
         for step in project.steps(func):
             for value in _used(step):

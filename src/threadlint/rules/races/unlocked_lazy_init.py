@@ -79,7 +79,7 @@ def unlocked_lazy_init(project: Project) -> Iterator[Problem]:
     - `functools.cached_property` and `lru_cache` can also run their function twice; that is not reported.
     - Code that only ever runs in one thread although its module uses threading is reported all the same; say so with a comment.
     """
-    for func in project.functions:
+    for func in project.checked:
         if func.is_module or func.id in project.entry.owned:
             continue
         seen: set[object] = set()

@@ -110,7 +110,7 @@ def busy_wait(project: Project) -> Iterator[Problem]:
     - A loop that sleeps between two looks is slow to notice rather than busy. It is reported, as a remark, only where the configuration or the command line names this rule or its family.
     """
     asked = project.config.asks_for("TL506")
-    for func in (one for one in project.functions if not in_tests(one)):
+    for func in (one for one in project.having(Loop) if not in_tests(one)):
         for step in project.steps(func):
             node = step.node
             if isinstance(node, Loop) and node.kind == "while" and not isinstance(node.value, Const):
@@ -235,8 +235,8 @@ def _changed(project: Project, ref: Ref, func: Func) -> tuple[str, str, Use | No
 
 def _writes(project: Project, state: State, func: Func) -> Iterator[Use]:
     """Where other functions of the file, which are no constructors, change the state."""
-    for other in project.functions:
-        if other is func or other.module is not func.module or other.id in project.entry.owned:
+    for other in project.functions_of(func.module):
+        if other is func or other.id in project.entry.owned:
             continue
         if (
             state[0] == "self"

@@ -73,7 +73,7 @@ def leaked_semaphore_permit(project: Project) -> Iterator[Problem]:
     - A semaphore that starts at 0 is a signal: one side only releases it, the other only acquires it. So is a permit that another function, or a callback, gives back.
     - Where permits are taken or given back several at a time, in loops, they are not counted.
     """
-    for func in project.functions:
+    for func in project.mentions.callers(["acquire"]):
         for look in looks(project.locks, project.steps, func, semaphores=True):
             if look.first.method == "acquire" and not _is_signal(project, look):
                 yield from _check(project, look)

@@ -8,7 +8,7 @@ from threadlint.changes import Change
 from threadlint.facts.model import Call, Const, Derived, Many, Ref, Root, Value
 from threadlint.findings import Fix, Problem, Severity
 from threadlint.project.locks.locks import text
-from threadlint.project.names.callables import handed_over
+from threadlint.project.names.callables import HANDING, handed_over
 from threadlint.project.names.things import ClassThing, Container, Func, FunctionThing, Object
 from threadlint.project.project import Project
 from threadlint.rules.rule import rule
@@ -69,7 +69,7 @@ def bad_thread_arguments(project: Project) -> Iterator[Problem]:
     - `args=value`, where it is not known whether `value` is a tuple, is not reported; `args=(value)` is, and so are strings and numbers.
     - Whether the function takes as many arguments as it is given is not checked.
     """
-    for func in project.functions:
+    for func in project.callers_of(HANDING):
         for call in project.links.calls[func.id].values():
             for name, starter in handed_over(project.types, call, func):
                 if starter.args or starter.args_at >= 0:

@@ -15,6 +15,8 @@ from threadlint.project.names.things import External, Func
 from threadlint.project.project import Project
 from threadlint.rules.rule import rule
 
+_MAKING = frozenset({"submit", "map", "apply_async", "map_async", "starmap_async"})
+
 
 @rule("TL301", since="0.1", severity=Severity.ERROR, oracle=Oracle.SWALLOWED_ERROR)
 def discarded_future(project: Project) -> Iterator[Problem]:
@@ -70,7 +72,7 @@ def discarded_future(project: Project) -> Iterator[Problem]:
     - Test files are left out: tests drop futures on purpose.
     - The executor must be known by its type: from its constructor, an annotation, or an attribute assigned in the class.
     """
-    for func in project.functions:
+    for func in project.mentions.callers(_MAKING):
         if in_tests(func):
             continue
         for call in project.links.calls[func.id].values():
@@ -80,11 +82,7 @@ def discarded_future(project: Project) -> Iterator[Problem]:
 
 def _check(project: Project, func: Func, call: Call) -> Iterator[Problem]:
     callee = call.callee
-    if (
-        not isinstance(callee, Ref)
-        or not callee.path
-        or callee.path[-1] not in ("submit", "map", "apply_async", "map_async", "starmap_async")
-    ):
+    if not isinstance(callee, Ref) or not callee.path or callee.path[-1] not in _MAKING:
         return
     for thing in project.types.of(callee, func):
         if not isinstance(thing, External):

@@ -79,9 +79,6 @@ def fork_with_threads(project: Project) -> Iterator[Problem]:
     - A child that at once runs another program (`os.exec*`) is left alone.
     - `Process`, `Pool` and `ProcessPoolExecutor` fork on Linux unless a context says otherwise, and since Python 3.14 no longer do.
     """
-    bits: dict[str, int] = {}
-    for context, roots in project.contexts.reached.items():
-        bits[context.func.id] = bits.get(context.func.id, 0) | roots
     for fork in forks(project.links, project.types, project.steps, project.config.target_version):
         if fork.explicit and _runs_program(project, fork.func):
             continue
@@ -90,7 +87,7 @@ def fork_with_threads(project: Project) -> Iterator[Problem]:
             spawn, at = before
             yield _problem(project, fork, Related(at, f"{spawn.story}, and may still run"))
             continue
-        threads = project.contexts.roots(bits.get(fork.func.id, 0) & ~MAIN)
+        threads = project.contexts.roots(project.meetings.roots(fork.func) & ~MAIN)
         root = next((one for one in threads if in_tests(fork.func) or not in_tests(one.func)), None)
         if root is not None and root.kind != "framework":
             yield _problem(

@@ -8,7 +8,7 @@ from threadlint.changes import Change
 from threadlint.facts.model import Call, Const, Jump, Ref, Root, walk
 from threadlint.findings import Fix, Problem, Related, Severity, Site
 from threadlint.project.locks.locks import text
-from threadlint.project.names.callables import arguments, handed_over
+from threadlint.project.names.callables import HANDING, arguments, handed_over
 from threadlint.project.names.things import External, Func, FunctionThing
 from threadlint.project.project import Project
 from threadlint.rules.rule import rule
@@ -65,7 +65,7 @@ def target_called_immediately(project: Project) -> Iterator[Problem]:
     - Reported only where the function is known and never returns a value (or is a coroutine or generator function); one that returns something may return a callable.
     - Functions with decorators, and methods that a subclass overrides, are left alone.
     """
-    for func in project.functions:
+    for func in project.callers_of(HANDING):
         for call in project.links.calls[func.id].values():
             yield from _check(project, func, call)
 

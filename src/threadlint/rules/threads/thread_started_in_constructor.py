@@ -100,10 +100,11 @@ def thread_started_in_constructor(project: Project) -> Iterator[Problem]:
 def _check(project: Project, cls: Cls, init: Func) -> Iterator[Problem]:
     own = project.types.self_name(init)
     steps = project.steps(init)
-    written = _written(project, init)
     for number, span, target in _starts(project, cls, init, steps, 0):
         late = {
-            name: first for name, first in written.items() if first > number and not _set_elsewhere(project, cls, name)
+            name: first
+            for name, first in _written(project, init).items()
+            if first > number and not _set_elsewhere(project, cls, name)
         }
         if not late or steps[number].held:
             continue

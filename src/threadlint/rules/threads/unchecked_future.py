@@ -16,6 +16,7 @@ from threadlint.project.names.things import External, Func, FunctionThing
 from threadlint.project.project import Project
 from threadlint.rules.rule import rule
 
+_MAKING = frozenset({"submit", "apply_async", "map_async", "starmap_async"})
 _WAITING = frozenset({"concurrent.futures.wait", "concurrent.futures.as_completed"})
 _FUTURE_SILENT = frozenset({"done", "cancel", "cancelled", "running", "add_done_callback"})
 _RESULT_SILENT = frozenset({"wait", "ready"})
@@ -80,7 +81,7 @@ def unchecked_future(project: Project) -> Iterator[Problem]:
     - A callback of `add_done_callback()` counts as asking, unless it makes no use of its argument.
     - Tasks that handle all their errors themselves, and test files, are left out.
     """
-    for func in project.functions:
+    for func in project.mentions.callers(_MAKING):
         if in_tests(func):
             continue
         for call in project.links.calls[func.id].values():
@@ -91,12 +92,7 @@ def unchecked_future(project: Project) -> Iterator[Problem]:
 
 def _made(project: Project, call: Call, func: Func) -> str:
     """`future` or `result` (of a pool's `apply_async()`) where the call makes one."""
-    if not isinstance(call.callee, Ref) or call.callee.path[-1:] not in (
-        ("submit",),
-        ("apply_async",),
-        ("map_async",),
-        ("starmap_async",),
-    ):
+    if not isinstance(call.callee, Ref) or not call.callee.path or call.callee.path[-1] not in _MAKING:
         return ""
     for thing in project.types.of(call.callee, func):
         owner, _, method = thing.name.rpartition(".") if isinstance(thing, External) else ("", "", "")

@@ -91,7 +91,7 @@ def unchecked_join_timeout(project: Project) -> Iterator[Problem]:
     - Off by default: giving up on a thread at the end of a program is often just what is wanted.
     - Reported where something is removed, closed or cleared, or where the thread's own attributes are read, after the `join()` in the same function.
     """
-    for func in project.functions:
+    for func in project.mentions.callers(["join"]):
         if not in_tests(func):
             steps = project.steps(func)
             for number, step in enumerate(steps):

@@ -12,6 +12,7 @@ from threadlint.project.locks.locks import text
 from threadlint.project.names.test_files import in_tests
 from threadlint.project.names.things import ClassThing, Cls, Func
 from threadlint.project.project import Project
+from threadlint.project.roots.thread_classes import BASES
 from threadlint.rules.rule import rule
 
 _IDLE = frozenset({"setDaemon", "setName", "getName", "is_alive", "isAlive", "isDaemon", "join", "run"})
@@ -67,13 +68,16 @@ def unstarted_thread(project: Project) -> Iterator[Problem]:
     - A thread that is returned, stored in an attribute or given to other code may be started there and is left alone; so is one whose class does anything with itself when it is made.
     - `run()` on an object that is started elsewhere is taken for a choice. Test files are left out.
     """
-    for func in project.functions:
-        if in_tests(func):
-            continue
-        for call in project.links.calls[func.id].values():
-            if isinstance(call.callee, Ref) and call.callee.path[-1:] == ("run",):
-                yield from _run(project, func, call)
-            else:
+    threads: list[str | Cls] = [
+        *BASES,
+        *(cls for cls in project.links.classes.values() if project.thread_classes.base(cls)),
+    ]
+    for func, call in project.mentions.calls(["run"]):
+        if isinstance(call.callee, Ref) and call.callee.path and not in_tests(func):
+            yield from _run(project, func, call)
+    for func in project.callers_of(threads):
+        for call in project.links.calls[func.id].values() if not in_tests(func) else ():
+            if not (isinstance(call.callee, Ref) and call.callee.path[-1:] == ("run",)):
                 yield from _made(project, func, call)
 
 
