@@ -10,15 +10,17 @@ from bisect import bisect_left
 from dataclasses import dataclass
 from hashlib import blake2b
 
-# What begins with a quote or a backslash is kept as it is. A comment with a quote in it is not matched: it may be the inside of an
+# The group is kept as it is, the rest goes. A comment with a quote in it is not matched: it may be the inside of an
 # f-string. Each alternative begins with one character, by which the search passes quickly over all the others.
 _SKIP = re.compile(
     r"""
-    \"\"\"[^"\\]*(?:(?:\\(?s:.)|"(?!""))[^"\\]*)*\"\"\"
-    | \'\'\'[^'\\]*(?:(?:\\(?s:.)|'(?!''))[^'\\]*)*\'\'\'
-    | "[^"\\\n]*(?:\\(?s:.)[^"\\\n]*)*"
-    | '[^'\\\n]*(?:\\(?s:.)[^'\\\n]*)*'
-    | \\\n
+    (
+        \"\"\"[^"\\]*(?:(?:\\(?s:.)|"(?!""))[^"\\]*)*\"\"\"
+        | \'\'\'[^'\\]*(?:(?:\\(?s:.)|'(?!''))[^'\\]*)*\'\'\'
+        | "[^"\\\n]*(?:\\(?s:.)[^"\\\n]*)*"
+        | '[^'\\\n]*(?:\\(?s:.)[^'\\\n]*)*'
+        | \\\n
+    )
     | \n[ \t\f]*(?:\#[^"'\n]*)?(?=\n|\Z)
     | \ [ \t\f]*\#[^"'\n]*(?=\n|\Z)
     | \t[ \t\f]*\#[^"'\n]*(?=\n|\Z)
@@ -26,17 +28,28 @@ _SKIP = re.compile(
     """,
     re.VERBOSE,
 )
-_KEPT = frozenset("\"'\\")
-_UNSAFE = re.compile(r"\r|\0|(?i:\b(?:f|t|fr|rf|tr|rt)(?:\"\"\"|'''))|(?i:guarded[-_ ]by|requires[-_ ]lock)")
-"""Where more is to be known than this knows: other line ends, f-strings over several lines, comments that are facts."""
+_LONG = re.compile(r"(?:\"\"\"|''')(?<=[ftrFTR]...)")
+_LONG_FORMATTED = re.compile(r"\b(?:f|t|fr|rf|tr|rt)(?:\"\"\"|''')", re.IGNORECASE)
+_FACTS = re.compile(r"guarded[-_ ]by|requires[-_ ]lock", re.IGNORECASE)
 
 
 def form(text: str) -> bytes:
     """A hash of the form of the text; empty where only the text itself will do."""
-    if _UNSAFE.search(text):
+    if _unsafe(text):
         return b""
-    kept = _SKIP.sub(lambda found: found[0] if found[0][0] in _KEPT else "", f"\n{text}")
+    kept = "".join(filter(None, _SKIP.split(f"\n{text}")))
     return blake2b(kept.encode(), digest_size=20).digest()
+
+
+def _unsafe(text: str) -> bool:
+    """Where more is to be known than this knows: other line ends, f-strings over several lines, comments that are facts."""
+    if "\r" in text or "\0" in text:
+        return True
+    # Looked for in two steps: the first is quick, and the second alone would take longer than all the rest.
+    if _LONG.search(text) and _LONG_FORMATTED.search(text):
+        return True
+    lowered = text.lower()
+    return ("guarded" in lowered or "require" in lowered) and _FACTS.search(text) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,5 +84,4 @@ def lines(text: str) -> Lines:
 
 
 def _marked(found: re.Match[str]) -> str:
-    piece = found[0]
-    return piece if piece[0] in _KEPT else "\0" if piece[0] == "\n" else ""
+    return found[1] or ("\0" if found[0][0] == "\n" else "")

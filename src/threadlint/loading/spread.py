@@ -119,7 +119,7 @@ def _processes(jobs: int) -> Executor:
 def _begin() -> None:
     """The terminal's Ctrl-C reaches the workers too; the process that they work for ends them."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    gc.enable()  # the command line goes without; a worker sees many trees, which are full of cycles
+    gc.disable()  # `work` collects what it leaves
 
 
 @contextmanager

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import gc
 import os
+import threading
+from contextlib import suppress
 
 from threadlint.cache.fingerprint import facts_code
 from threadlint.facts import model
 from threadlint.facts.extract import extract
 from threadlint.facts.form import form
 from threadlint.facts.screen import concerns
-from threadlint.facts.source import SourceError, decode, run_deep
+from threadlint.facts.source import Source, SourceError, decode, run_deep
 from threadlint.loading.card import DEBUG, Card, Made, described, encode, is_ambient
 from threadlint.loading.workers import ExecutorError
+
+GARBAGE = 300_000
+"""Objects that may wait to be collected where nobody else does it."""
 
 
 def work(data: bytes, name: str, code: bytes) -> bytes:
@@ -19,15 +25,32 @@ def work(data: bytes, name: str, code: bytes) -> bytes:
     if code != facts_code():
         raise ExecutorError("it has another version of threadlint, LibCST or Python than this process")
     try:
+        return encode(_made(data, name))
+    finally:
+        # Hardly anything of a file is left in cycles; to look for them takes as long as reading ten files.
+        if gc.get_count()[0] > GARBAGE and not gc.isenabled():
+            gc.collect()
+
+
+def _made(data: bytes, name: str) -> Made:
+    try:
         source = decode(data, name)
         facts = extract(source)
-        encoded = run_deep(lambda _: model.encode(facts), source)
+        encoded = _encoded(facts, source)
     except SourceError as error:
-        return encode(Made(Card(error=(error.message, error.line, error.column))))
+        return Made(Card(error=(error.message, error.line, error.column)))
     except BaseException as error:
         # What LibCST's native parser raises when it gives up is no Exception.
         if os.environ.get(DEBUG) or not (isinstance(error, Exception) or type(error).__name__ == "PanicException"):
             raise
-        return encode(Made(Card(), mistake=described(error)))
-    card = Card(facts.imports, facts.suppressions, is_ambient(source.text), form(source.text), concerns(source.text))
-    return encode(Made(card, encoded))
+        return Made(Card(), mistake=described(error))
+    text = source.text
+    return Made(Card(facts.imports, facts.suppressions, is_ambient(text), form(text), concerns(text)), encoded)
+
+
+def _encoded(facts: model.FileFacts, source: Source) -> bytes:
+    if threading.current_thread() is threading.main_thread():
+        # Its stack is large enough for the recursion limit, so that nobody needs to know how deep the text is.
+        with suppress(RecursionError):
+            return model.encode(facts)
+    return run_deep(lambda _: model.encode(facts), source)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -17,8 +16,6 @@ T = TypeVar("T")
 DASK = "dask://"
 SMALL = 400_000
 """Bytes of source that one process reads before several could have begun."""
-GARBAGE = 2_000_000
-"""Bytes of source whose syntax trees may wait to be collected where nobody else does it."""
 
 Task = tuple[T, str, bytes]
 """What the caller knows the file by, its name, its content."""
@@ -73,11 +70,5 @@ def _in_turn(tasks: Iterable[Task[T]]) -> Iterator[Outcome[T]]:
     from threadlint.loading.work import work
 
     code = facts_code()
-    size = 0
     for who, name, data in tasks:
         yield who, work(data, name, code)
-        size += len(data)
-        if size > GARBAGE and not gc.isenabled():
-            # Trees are full of cycles; facts are not.
-            gc.collect()
-            size = 0
