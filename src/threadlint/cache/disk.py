@@ -230,8 +230,7 @@ class _ForeignError(Exception):
 
 
 def _connect(file: Path) -> sqlite3.Connection:
-    # Linking asks for facts on a thread with a deep stack, while the thread that opened the cache waits for it.
-    connection = sqlite3.connect(file, timeout=PATIENCE, isolation_level=None, check_same_thread=False)
+    connection = sqlite3.connect(file, timeout=PATIENCE, isolation_level=None)
     connection.text_factory = bytes
     try:
         # A schema that came with the file must not make our statements run anything.
