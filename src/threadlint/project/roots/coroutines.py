@@ -62,7 +62,7 @@ class Coroutines:
         """How people call the coroutine function that the call certainly calls, whatever else the name may mean; else empty."""
         callee = call.callee
         things = self.types.of(callee, func)
-        if not things or not isinstance(callee, Ref):
+        if not things or not isinstance(callee, Ref) or not self._all_known(callee, func):
             return ""
         if all(isinstance(thing, External) for thing in things):
             known = [thing.name for thing in things if isinstance(thing, External) and thing.name in LIBRARY_COROUTINES]
@@ -73,6 +73,16 @@ class Coroutines:
             if not isinstance(thing, FunctionThing) or not self._plain(thing.func):
                 return ""
         return next(thing.func.name for thing in things if isinstance(thing, FunctionThing))
+
+    def _all_known(self, name: Ref, func: Func) -> bool:
+        """Whether it is known of each value that the variable gets what it is."""
+        if name.path or name.root not in (Root.VAR, Root.GLOBAL):
+            return True
+        scope = func.module.name if name.root == Root.GLOBAL else f"{func.module.name}:{name.owner}"
+        return all(
+            access.form == "annotation" or self.types.of(access.value, where)
+            for where, access in self.links.bindings.get((scope, name.name), ())
+        )
 
     def _plain(self, func: Func) -> bool:
         """Whether the name of the coroutine function means the function itself, in all its definitions."""
