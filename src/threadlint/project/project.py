@@ -27,7 +27,7 @@ from threadlint.project.deadlocks.lock_order import LockOrder
 from threadlint.project.deadlocks.waits import Waits
 from threadlint.project.locks.accessors import Accessors
 from threadlint.project.locks.acquires import Acquires
-from threadlint.project.locks.assumed import assumes_lock
+from threadlint.project.locks.assumed import assuming
 from threadlint.project.locks.called import Called, Calling
 from threadlint.project.locks.entry_locks import EntryLocks, entry_locks
 from threadlint.project.locks.flow import Flow
@@ -58,6 +58,7 @@ from threadlint.project.roots.framework_roots import FrameworkRoots
 from threadlint.project.roots.loop_calls import LoopCalls
 from threadlint.project.roots.overlap import Overlap
 from threadlint.project.roots.ownership import Ownership
+from threadlint.project.roots.passing import Passing
 from threadlint.project.roots.pools import Pools
 from threadlint.project.roots.processes import ProcessSpawn, Reached, processes, reached
 from threadlint.project.roots.task_overlap import TaskOverlap
@@ -208,7 +209,11 @@ class Project:
     @cached_property
     def contexts(self) -> Contexts:
         """What each thread root, and the main thread, reaches."""
-        return reach(self.spawns, self._entries(), self.calling, self.ownership, self.assumes_lock)
+        return reach(self.spawns, self._entries(), self._passing, self._assuming)
+
+    @cached_property
+    def _passing(self) -> Passing:
+        return Passing(self.ownership, self.calling)
 
     @cached_property
     def foreign_loops(self) -> ForeignLoops:
@@ -219,8 +224,7 @@ class Project:
     def task_contexts(self) -> Contexts:
         """What each task reaches; a call that only makes the coroutine of a task is not followed."""
         made = {(spawn.func.id, spawn.call.id) for spawn in self.tasks}
-
-        return reach(self.tasks, self._entries(), self._called.without(made), self.ownership, self.assumes_lock)
+        return reach(self.tasks, self._entries(), self._passing, self._assuming, made)
 
     @cached_property
     def task_meetings(self) -> Meetings:
@@ -291,7 +295,7 @@ class Project:
     @cached_property
     def entry(self) -> EntryLocks:
         """Which locks functions' callers hold."""
-        return entry_locks(self.links, self.types, self.calling, self.assumes_lock)
+        return entry_locks(self.links, self.types, self.calling, self._assuming)
 
     @cached_property
     def guards(self) -> dict[str, Guard]:
@@ -356,13 +360,15 @@ class Project:
         return Meetings(self.types, self.uses, self.sharing, self.entry, self.confinement, self.steps)
 
     def _entries(self) -> Iterator[Func]:
-        """Functions that the main thread can begin with: modules' bodies, and what the project defines for others to call."""
-        targets = {spawn.target.func.id for spawn in self.spawns} | self._called.ids(self.functions)
-        return (func for func in self.functions if func.id not in targets)
+        return self._called.uncalled(self.functions, (spawn.target.func for spawn in self.spawns))
 
     def assumes_lock(self, func: Func) -> bool:
         """Whether the function's name, docstring or comment says that its caller holds a lock."""
-        return assumes_lock(func)
+        return func.id in self._assuming
+
+    @cached_property
+    def _assuming(self) -> frozenset[str]:
+        return assuming(self.functions)
 
     def lock_text(self, key: str) -> str:
         """How the program names the lock with this key."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from threadlint.project.names.things import Func
 
 _PHRASES = (
@@ -19,14 +21,20 @@ _PHRASES = (
 )
 
 
-def assumes_lock(func: Func) -> bool:
-    """Whether the function's name, docstring or comment says that its caller holds a lock."""
-    if func.facts.name.endswith(("_locked", "_unlocked", "_with_lock", "_lock_held", "_nolock", "_unsafe")):
+_NAMES = ("_locked", "_unlocked", "_with_lock", "_lock_held", "_nolock", "_unsafe")
+
+
+def assuming(funcs: Iterable[Func]) -> frozenset[str]:
+    """The ids of the functions whose name, docstring or comment says that their caller holds a lock."""
+    return frozenset(func.id for func in funcs if _assumes(func))
+
+
+def _assumes(func: Func) -> bool:
+    facts = func.facts
+    if facts.name.endswith(_NAMES):
         return True
-    doc = func.facts.doc.lower()
-    return any(phrase in doc for phrase in _PHRASES) or _requires_lock(func)
-
-
-def _requires_lock(func: Func) -> bool:
-    line = func.facts.span[0]
+    doc = facts.doc.lower()
+    if doc and any(phrase in doc for phrase in _PHRASES):
+        return True
+    line = facts.span[0]
     return any(note.kind == "requires-lock" and line - 1 <= note.line <= line for note in func.module.facts.annotations)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from threadlint.facts.model import Call
@@ -40,23 +40,11 @@ class Called:
             found = self._steps_of[func.id] = tuple(one for one in steps if one[2])
         return found
 
-    def without(self, left_out: set[tuple[str, int]]) -> Callable[[Func], Calling]:
-        """The same where certain calls, by function id and number, are not followed."""
-
-        def calling(func: Func) -> Calling:
-            return tuple(
-                (number, step, tuple(one for one in calls if (func.id, one[1].id) not in left_out))
-                for number, step, calls in self.steps_of(func)
-            )
-
-        return calling
-
-    def ids(self, funcs: Iterable[Func]) -> set[str]:
-        """The ids of all functions that these functions call."""
-        return {
-            thing.func.id
-            for func in funcs
-            for _, _, calls in self.steps_of(func)
-            for thing, _ in calls
-            if isinstance(thing, FunctionThing)
-        }
+    def uncalled(self, funcs: Iterable[Func], targets: Iterable[Func]) -> Iterator[Func]:
+        """Those of the functions that none of them calls and that are no target: where the main thread can begin, and what is defined for others."""
+        called = {target.id for target in targets}
+        funcs = tuple(funcs)
+        for func in funcs:
+            for _, _, calls in self.steps_of(func):
+                called.update(thing.func.id for thing, _ in calls if isinstance(thing, FunctionThing))
+        return (func for func in funcs if func.id not in called)

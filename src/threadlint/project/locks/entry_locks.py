@@ -64,9 +64,9 @@ def entry_locks(
     links: Links,
     types: Types,
     calling: Callable[[Func], Calling],
-    assumed: Callable[[Func], bool],
+    assumed: frozenset[str],
 ) -> EntryLocks:
-    """Find the fixed point. `assumed` says of a function that its name or a comment says that its caller holds a lock."""
+    """Find the fixed point. `assumed` are the functions of which a name or a comment says that the caller holds a lock."""
     sites: dict[str, list[tuple[str, frozenset[str]]]] = defaultdict(list)
     taken = _taken_as_values(links)
     handlers: set[str] = set()
@@ -84,7 +84,7 @@ def entry_locks(
         for func in links.ordered()
         if sites.get(func.id) and _private(func) and (func.module.name, func.facts.name) not in taken
     }
-    fixed = {func.id: frozenset({ANY_LOCK}) for func in links.ordered() if assumed(func)}
+    fixed = {func.id: frozenset({ANY_LOCK}) for func in links.ordered() if func.id in assumed}
     owned = {
         func.id
         for func in links.ordered()

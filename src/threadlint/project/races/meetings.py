@@ -19,6 +19,7 @@ from threadlint.project.names.types import Types
 from threadlint.project.races.sharing import Race, Sharing, Touch
 from threadlint.project.roots.confinement import Confinement
 from threadlint.project.roots.contexts import MAIN, Context
+from threadlint.project.roots.tokens import Given
 
 _TESTS = frozenset({"test", "tests", "testing", "conftest"})
 
@@ -82,7 +83,7 @@ class Meetings:
 
     def touch(self, use: Use, context: Context, roots: int) -> Touch | None:
         """The use as a touch of a shared location; None where only one thread has it."""
-        location = self.sharing.location(use.ref, use.func, dict(context.binding))
+        location = self.sharing.location(use.ref, use.func, Given(context.binding))
         if location is None:
             return None
         excluding = [one for one in self.steps(use.func)[use.step].held if one.lock.excludes]

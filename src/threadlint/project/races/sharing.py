@@ -14,7 +14,7 @@ from threadlint.project.names.linker import absolute
 from threadlint.project.names.things import ClassThing, Cls, Func, Object
 from threadlint.project.names.types import Types
 from threadlint.project.roots.contexts import MAIN, Context, Contexts
-from threadlint.project.roots.ownership import Ownership, Token, closure_token, part
+from threadlint.project.roots.ownership import CLOSURE, Given, Ownership, Token, closure_token, part
 from threadlint.project.roots.thread_roots import Spawn
 
 
@@ -80,7 +80,7 @@ class Sharing:
         for context, roots in self.contexts.reached.items():
             if context.func.facts.name in OWNED_METHODS and roots & ~MAIN == 0:
                 continue
-            binding = dict(context.binding)
+            binding = Given(context.binding)
             for number, step in enumerate(self.steps(context.func)):
                 node = step.node
                 if type(node) is not Access or node.kind == Kind.READ or node.form in _NO_STORE:
@@ -251,7 +251,7 @@ class Sharing:
         if ref.root == Root.VAR:
             key = f"{func.module.name}:{ref.owner}.{ref.name}"
             if ref.owner != func.facts.qualname:
-                token = closure_token(key, ref.name, binding)
+                token = closure_token(key, ref.name, binding.get(CLOSURE))
                 return Location(key, token, text(ref)) if token is not None and token.shared else None
             if ref.name in func.facts.captured:
                 return Location(key, Token("var", key), text(ref))

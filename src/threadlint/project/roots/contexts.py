@@ -7,26 +7,28 @@ half of a summary analysis (Reps, Horwitz and Sagiv, POPL 1995), with few contex
 
 from __future__ import annotations
 
-from collections import defaultdict, deque
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from threadlint.facts.model import Ref, Root, Span, Value
-from threadlint.project.locks.called import Calling
 from threadlint.project.locks.locks import ANY_LOCK, Held
-from threadlint.project.names.things import ClassThing, Func, FunctionThing
-from threadlint.project.roots.ownership import CLOSURE, EACH, OWN, Binding, Ownership, Token, varies
+from threadlint.project.names.things import Func
+from threadlint.project.roots.ownership import Ownership, varies
+from threadlint.project.roots.passing import Passing
 from threadlint.project.roots.thread_roots import Spawn
+from threadlint.project.roots.tokens import CLOSURE, EACH, OWN, Binding, Given, Token
 
 MAIN = 1
 """The bit of the main thread (and of whoever calls the project's public functions)."""
 
 _MOST_CONTEXTS = 12
+_ANY = frozenset({ANY_LOCK})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Context:
-    """A function as reached in one way: locks held at entry (by key), and whose objects its parameters are."""
+    """A function as reached in one way: locks held at entry (by key), and whose objects its parameters are. There is one object for each way."""
 
     func: Func
     held: frozenset[str]
@@ -84,96 +86,95 @@ class Contexts:
 
 def reach(
     spawns: tuple[Spawn, ...],
-    entries: Iterator[Func],
-    calling: Callable[[Func], Calling],
-    ownership: Ownership,
-    assumed: Callable[[Func], bool],
+    entries: Iterable[Func],
+    passing: Passing,
+    assumed: frozenset[str],
+    left_out: Container[tuple[str, int]] = (),
 ) -> Contexts:
     """Push contexts from all spawns and entries through the calls.
 
-    `assumed` says of a function that its caller holds some lock (by its name or an annotation).
+    `assumed` are the functions whose callers hold some lock, as a name or an annotation says; calls that are left out, by function id and number, are not
+    followed.
     """
-    return _Reach(Contexts(spawns), calling, ownership, assumed).run(entries)
+    return _Reach(Contexts(spawns), passing, passing.ownership, assumed, left_out).run(entries)
 
 
 @dataclass(slots=True)
 class _Reach:
     contexts: Contexts
-    calling: Callable[[Func], Calling]
+    passing: Passing
     ownership: Ownership
-    assumed: Callable[[Func], bool]
+    assumed: frozenset[str]
+    left_out: Container[tuple[str, int]]
     todo: deque[Context] = field(default_factory=deque)
-    counts: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    known: dict[str, dict[tuple[frozenset[str], Binding], Context]] = field(default_factory=dict)
+    """by function id: the ways in which it is reached"""
 
-    def run(self, entries: Iterator[Func]) -> Contexts:
+    def run(self, entries: Iterable[Func]) -> Contexts:
         for number, spawn in enumerate(self.contexts.spawns):
             self._add(
-                spawn.target.func,
-                frozenset(),
-                self._handed_over(spawn),
-                1 << (number + 1),
-                Origin(spawn=spawn, span=spawn.span),
+                spawn.target.func, frozenset(), self._handed_over(spawn), 1 << (number + 1), None, -1, spawn.span, spawn
             )
         for func in entries:
-            self._add(func, frozenset(), self._default(func), MAIN, Origin())
+            self._add(func, frozenset(), self._default(func), MAIN, None, -1, None)
         while self.todo:
             context = self.todo.popleft()
             self._calls(context, self.contexts.reached[context])
         return self.contexts
 
-    def _add(self, func: Func, held: frozenset[str], binding: Binding, roots: int, origin: Origin) -> None:
-        if self.assumed(func):
-            held |= {ANY_LOCK}
-        context = Context(func, held, binding)
-        known = self.contexts.reached.get(context)
-        if known is None:
-            if self.counts[func.id] >= _MOST_CONTEXTS:
-                # unsound: a function reached in more ways than this is taken as unknown from here on, which keeps the pass linear
-                context = Context(func, frozenset({ANY_LOCK}), ())
-                known = self.contexts.reached.get(context)
-            if known is None:
-                self.counts[func.id] += 1
-                self.contexts.reached[context] = roots
-                self.contexts.origins[context] = origin
-                self._note(context, roots, origin)
-                self.todo.append(context)
-                return
-        if known | roots != known:
-            self.contexts.reached[context] = known | roots
-            self._note(context, roots & ~known, origin)
-            self.todo.append(context)
-
-    def _note(self, context: Context, roots: int, origin: Origin) -> None:
-        if roots & ~MAIN:
+    def _add(
+        self,
+        func: Func,
+        held: frozenset[str],
+        binding: Binding,
+        roots: int,
+        outer: Context | None,
+        step: int,
+        span: Span | None,
+        spawn: Spawn | None = None,
+    ) -> None:
+        ways = self.known.get(func.id)
+        if ways is None:
+            ways = self.known[func.id] = {}
+        if func.id in self.assumed:
+            held |= _ANY
+        context = ways.get((held, binding))
+        if context is None and len(ways) >= _MOST_CONTEXTS:
+            # unsound: a function reached in more ways than this is taken as unknown from here on, which keeps the pass linear
+            held, binding = _ANY, ()
+            context = ways.get((held, binding))
+        known = 0 if context is None else self.contexts.reached[context]
+        if known | roots == known:
+            return
+        origin = Origin(outer, step, span, spawn)
+        if context is None:
+            context = ways[held, binding] = Context(func, held, binding)
+            self.contexts.origins[context] = origin
+        self.contexts.reached[context] = known | roots
+        if roots & ~known & ~MAIN:
             self.contexts.thread_origins.setdefault(context, origin)
-        if roots & MAIN:
+        if roots & ~known & MAIN:
             self.contexts.main_origins.setdefault(context, origin)
+        self.todo.append(context)
 
     def _calls(self, context: Context, roots: int) -> None:
         func = context.func
-        binding = dict(context.binding)
-        for number, step, targets in self.calling(func):
-            if not targets:
+        given = Given(context.binding)
+        for passed in self.passing.calls(func):
+            if (func.id, passed.node.id) in self.left_out:
                 continue
-            held = context.held
-            for one in step.held:
-                if one.lock.excludes:
-                    self.contexts.texts.setdefault(one.lock.key, one)
-                    held = held | {one.lock.key}
-            for target, node in targets:
-                called = self._constructor(target) if isinstance(target, ClassThing) else target
-                if called is None:
-                    continue
-                inner = dict(self.ownership.bind(called, node.args, node.keywords, func, binding))
-                if isinstance(target, ClassThing) and called.func.facts.params:
-                    inner[called.func.facts.params[0].name] = OWN
-                if CLOSURE in binding and called.func.facts.owner and called.func.facts.owner != func.facts.qualname:
-                    inner[CLOSURE] = binding[CLOSURE]
-                self._add(called.func, held, tuple(sorted(inner.items())), roots, Origin(context, number, node.span))
-
-    def _constructor(self, target: ClassThing) -> FunctionThing | None:
-        init = self.ownership.types.method(target.cls, "__init__")
-        return FunctionThing(init) if init is not None else None
+            for one in passed.excluding:
+                self.contexts.texts.setdefault(one.lock.key, one)
+            if passed.called is not None:
+                self._add(
+                    passed.called.func,
+                    context.held | passed.keys if passed.keys else context.held,
+                    self.passing.binding(passed, func, given),
+                    roots,
+                    context,
+                    passed.number,
+                    passed.node.span,
+                )
 
     def _default(self, func: Func) -> Binding:
         """The parameters of a function that anybody may call: `self` is some instance."""

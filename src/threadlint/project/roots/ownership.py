@@ -13,30 +13,19 @@ from threadlint.facts.model import Access, Call, Const, Derived, Logic, Loop, Ma
 from threadlint.project.names.linker import absolute
 from threadlint.project.names.things import ClassThing, Cls, Container, External, Func, FunctionThing, Object
 from threadlint.project.names.types import Types, argument
-
-
-@dataclass(frozen=True, slots=True)
-class Token:
-    """Which object a value is, seen across threads.
-
-    `kind`: `global` (one object, `id` says which), `self` (an instance of the class `id`, whichever the program made), `var` (the object that a
-    variable of the spawning function holds), `part` (something inside a shared object), `each` (every thread has its own), `own` (made here).
-    """
-
-    kind: str
-    id: str = ""
-
-    @property
-    def shared(self) -> bool:
-        """Whether another thread can reach the same object."""
-        return self.kind in ("global", "self", "var", "part")
-
-
-EACH = Token("each")
-OWN = Token("own")
-
-Binding = tuple[tuple[str, Token], ...]
-"""Parameters of a function and whose their objects are, sorted by name; what is not listed is unknown."""
+from threadlint.project.roots.tokens import (
+    CLOSURE,
+    EACH,
+    OWN,
+    UNKNOWN,
+    Binding,
+    ByParameters,
+    Given,
+    Token,
+    Unknown,
+    met,
+    part,
+)
 
 _CALLS_DEEP = 3
 
@@ -47,11 +36,20 @@ class Ownership:
 
     types: Types
     _returned: dict[str, tuple[Value, ...]] = field(default_factory=dict)
+    _answers: dict[str, dict[Ref | tuple[Ref, int], Token | ByParameters[Token | None] | None]] = field(
+        default_factory=dict
+    )
+    """by function id, and value (with the depth, where it is not asked for from outside)"""
 
     def of(self, value: Value | None, func: Func, binding: Mapping[str, Token], depth: int = 0) -> Token | None:
         """Whose the object is; None where that is not known."""
         if isinstance(value, Ref):
-            return self._ref(value, func, binding, depth)
+            given = binding if isinstance(binding, Given) else Given(binding.items())
+            if value.root == Root.VAR and not value.path and value.owner == func.facts.qualname:
+                token = given.of(value.name)
+                if token is not None:
+                    return token
+            return self._known(value, func, given, depth)
         if isinstance(value, Many):
             return OWN
         if isinstance(value, Derived):
@@ -63,32 +61,56 @@ class Ownership:
             return met(found)
         return OWN if isinstance(value, Const) else None
 
+    def _known(self, ref: Ref, func: Func, given: Given, depth: int) -> Token | None:
+        answers = self._answers.get(func.id)
+        if answers is None:
+            answers = self._answers[func.id] = {}
+        key = (ref, depth) if depth else ref
+        known = answers.get(key, UNKNOWN)
+        if isinstance(known, ByParameters):
+            answer = known.of(given)
+            if not isinstance(answer, Unknown):
+                return answer
+        elif not isinstance(known, Unknown):
+            return known
+        outer, given.asked = given.asked, set()
+        found = self._ref(ref, func, given, depth)
+        asked, given.asked = given.asked, outer
+        if asked:
+            outer |= asked
+            if not isinstance(known, ByParameters):
+                known = answers[key] = ByParameters()
+            known.put(found, given, asked)
+        else:
+            answers[key] = found
+        return found
+
     def _derived(self, value: Derived, func: Func, binding: Mapping[str, Token], depth: int) -> Token | None:
         if value.op in ("item", "enter", "await"):
             inner = self.of(value.parts[0], func, binding, depth)
             return part(inner, "[]") if value.op == "item" else inner
         return OWN if value.op in ("Add", "f-string") else None
 
-    def _ref(self, ref: Ref, func: Func, binding: Mapping[str, Token], depth: int) -> Token | None:
+    def _ref(self, ref: Ref, func: Func, given: Given, depth: int) -> Token | None:
         if ref.path and ref.path[-1].startswith("["):
-            return part(self._ref(ref.receiver, func, binding, depth), "[]")
+            return part(self.of(ref.receiver, func, given, depth), "[]")
         if ref.path:
-            return self._attribute(ref, func, binding, depth)
+            return self._attribute(ref, func, given, depth)
         if ref.root in (Root.GLOBAL, Root.IMPORT):
             found = absolute(self.types.links, func.module, ref)
             return Token("global", ".".join(filter(None, (found.owner, found.name, *found.path))))
         if ref.root == Root.VAR:
-            return self._variable(ref, func, binding, depth)
+            return self._variable(ref, func, given, depth)
         if ref.root == Root.RESULT:
             call = self.types.links.calls[func.id].get(int(ref.name))
-            return self._result(call, func, binding, depth) if call is not None else None
+            return self._result(call, func, given, depth) if call is not None else None
         return None
 
-    def _variable(self, ref: Ref, func: Func, binding: Mapping[str, Token], depth: int) -> Token | None:
+    def _variable(self, ref: Ref, func: Func, given: Given, depth: int) -> Token | None:
         if ref.owner != func.facts.qualname:
             # the outer function's variable: shared only where this function was handed to a thread by it
-            return closure_token(f"{func.module.name}:{ref.owner}.{ref.name}", ref.name, binding)
-        bound = binding.get(ref.name)
+            return closure_token(f"{func.module.name}:{ref.owner}.{ref.name}", ref.name, given.of(CLOSURE))
+        bound = given.of(ref.name)
         if bound is not None:
             return bound
         values = [
@@ -98,27 +120,27 @@ class Ownership:
         ]
         if not values or depth > _CALLS_DEEP:
             return None
-        tokens = [self.of(value, func, binding, depth + 1) for value in values]
+        tokens = [self.of(value, func, given, depth + 1) for value in values]
         return met(tokens)
 
-    def _attribute(self, ref: Ref, func: Func, binding: Mapping[str, Token], depth: int) -> Token | None:
+    def _attribute(self, ref: Ref, func: Func, given: Given, depth: int) -> Token | None:
         base = ref.receiver
         step = ref.path[-1]
         whole = absolute(self.types.links, func.module, ref)
         if whole.root in (Root.GLOBAL, Root.IMPORT) and len(whole.path) < len(ref.path):
             return Token("global", ".".join(filter(None, (whole.owner, whole.name, *whole.path))))
-        token = self._ref(base, func, binding, depth)
+        token = self.of(base, func, given, depth)
         things = self.types.of(base, func)
         for thing in things:
             if isinstance(thing, ClassThing):
                 return Token("global", f"{thing.cls.id}.{step}")
         if token in (EACH, OWN):
-            given = self._given(things, step, depth)
-            if given is not None:
-                return given
+            handed = self._handed(things, step, depth)
+            if handed is not None:
+                return handed
         return part(token, step)
 
-    def _given(self, things: tuple[object, ...], step: str, depth: int) -> Token | None:
+    def _handed(self, things: tuple[object, ...], step: str, depth: int) -> Token | None:
         """A shared object that was handed to the constructor: `Worker(stats)` with `self.stats = stats`."""
         if depth > _CALLS_DEEP:
             return None
@@ -137,18 +159,18 @@ class Ownership:
         value = access.value
         assert isinstance(value, Ref)
         if value.root in (Root.GLOBAL, Root.IMPORT):
-            return self._ref(value, init, {}, depth + 1)
+            return self.of(value, init, {}, depth + 1)
         if value.root != Root.VAR or value.path or thing.call is None or thing.frame is None:
             return None
         number = next((n for n, param in enumerate(init.facts.params) if param.name == value.name), None)
         if number is None:
             return None
-        given = argument(thing.call, number - 1, value.name)
-        return (
-            self.of(given, thing.frame, {}, depth + 1) if isinstance(given, Ref) and given.root == Root.GLOBAL else None
-        )
+        handed = argument(thing.call, number - 1, value.name)
+        if not isinstance(handed, Ref) or handed.root != Root.GLOBAL:
+            return None
+        return self.of(handed, thing.frame, {}, depth + 1)
 
-    def _result(self, call: Call, func: Func, binding: Mapping[str, Token], depth: int) -> Token | None:
+    def _result(self, call: Call, func: Func, given: Given, depth: int) -> Token | None:
         if depth > _CALLS_DEEP:
             return None
         callee = call.callee
@@ -157,12 +179,12 @@ class Ownership:
             if isinstance(thing, ClassThing):
                 found.append(OWN)
             elif isinstance(thing, FunctionThing):
-                inner = dict(self.bind(thing, call.args, call.keywords, func, binding, depth + 1))
+                inner = Given(self.bind(thing, call.args, call.keywords, func, given, depth + 1).items())
                 found += [self.of(value, thing.func, inner, depth + 1) for value in self._returns(thing.func)] or [None]
             elif isinstance(thing, External):
-                found.append(self._external(thing.name, callee, func, binding, depth))
+                found.append(self._external(thing.name, callee, func, given, depth))
         if not found and isinstance(callee, Ref) and callee.path[-1:] in (("get",), ("setdefault",)):
-            found.append(part(self._ref(callee.receiver, func, binding, depth), "[]"))
+            found.append(part(self.of(callee.receiver, func, given, depth), "[]"))
         return met(found)
 
     def _returns(self, func: Func) -> tuple[Value, ...]:
@@ -171,10 +193,10 @@ class Ownership:
             known = self._returned[func.id] = tuple(dict.fromkeys(self.types.returned(func)))
         return known
 
-    def _external(self, name: str, callee: Value, func: Func, binding: Mapping[str, Token], depth: int) -> Token | None:
+    def _external(self, name: str, callee: Value, func: Func, given: Given, depth: int) -> Token | None:
         last = name.rpartition(".")[2]
         if last in ("get", "setdefault") and isinstance(callee, Ref) and callee.path:
-            return part(self._ref(callee.receiver, func, binding, depth), "[]")
+            return part(self.of(callee.receiver, func, given, depth), "[]")
         if last[:1].isupper() or name in (
             "builtins.list",
             "builtins.dict",
@@ -193,7 +215,7 @@ class Ownership:
         func: Func,
         binding: Mapping[str, Token],
         depth: int = 0,
-    ) -> Binding:
+    ) -> dict[str, Token]:
         """The tokens of the target's parameters when it is called from the function with these arguments."""
         params = target.func.facts.params
         found: dict[str, Token] = {}
@@ -205,48 +227,26 @@ class Ownership:
                 token = OWN
             if token is not None:
                 found[params[0].name] = token
+        named = dict(reversed(keywords)) if keywords else {}
         for number, param in enumerate(params[skip:]):
-            given = next((value for key, value in keywords if key == param.name), None)
+            given = named.get(param.name)
             if given is None and number < len(args) and param.kind == "pos":
                 given = args[number]
             token = self.of(given, func, binding, depth) if given is not None else None
             if token is not None:
                 found[param.name] = token
-        return tuple(sorted(found.items()))
+        return found
 
 
 def _static(func: Func) -> bool:
     return any(isinstance(d, Ref) and d.name == "staticmethod" for d in func.facts.decorators)
 
 
-CLOSURE = "<closure>"
-"""Stands in a binding where the function was handed to a thread by the function around it: that one's variables are shared then.
-
-The token's `id` lists the variables that each turn of the spawning loop binds anew."""
-
-
-def closure_token(key: str, name: str, binding: Mapping[str, Token]) -> Token | None:
+def closure_token(key: str, name: str, closure: Token | None) -> Token | None:
     """Whose the variable of an outer function is; None where this thread has called the outer function itself."""
-    closure = binding.get(CLOSURE)
     if closure is None:
         return None
     return EACH if name in closure.id.split(",") else Token("var", key)
-
-
-def met(tokens: list[Token | None]) -> Token | None:
-    """Whose a value is that can be any of these; not known where it can be both a shared object and one of the thread's own."""
-    shared = [token for token in tokens if token is not None and token.shared]
-    own = [token for token in tokens if token is not None and not token.shared]
-    return None if shared and own else next(iter(shared or own), None)
-
-
-def part(token: Token | None, step: str) -> Token | None:
-    """Something inside the object: as shared as the object."""
-    if token is None or not token.shared:
-        return token
-    if token.kind == "part" and token.id.count(".") > 3:
-        return token
-    return Token("part", f"{token.id}.{step}")
 
 
 def varies(value: Value | None, func: Func, loops: tuple[Loop, ...], types: Types) -> bool:
@@ -269,4 +269,4 @@ def _within(inner: tuple[int, int, int, int], outer: tuple[int, int, int, int]) 
     return outer[:2] <= inner[:2] and inner[2:] <= outer[2:]
 
 
-__all__ = ["EACH", "OWN", "Binding", "Container", "Ownership", "Token", "part", "varies"]
+__all__ = ["CLOSURE", "EACH", "OWN", "Binding", "Container", "Given", "Ownership", "Token", "part", "varies"]

@@ -1,0 +1,95 @@
+"""What calls pass on: which locks the called function finds held, and whose the objects are that its parameters get.
+
+All that does not depend on how the calling function was reached is found once for each call; what does, once for each different answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from threadlint.facts.model import Call
+from threadlint.project.locks.called import Calling
+from threadlint.project.locks.locks import Held, Step
+from threadlint.project.names.things import ClassThing, Func, FunctionThing
+from threadlint.project.roots.ownership import Ownership
+from threadlint.project.roots.tokens import CLOSURE, OWN, Binding, ByParameters, Given, Token, Unknown
+
+
+@dataclass(slots=True)
+class Passed:
+    """One call of one function: the number of its step, the locks that its function takes for it, what it calls (None for a class without a constructor)."""
+
+    number: int
+    node: Call
+    excluding: tuple[Held, ...]
+    called: FunctionThing | None
+    made: bool
+    """the called function makes an object: its first parameter is new"""
+    keys: frozenset[str] = field(init=False)
+    binding: Binding | ByParameters[Binding] | None = None
+    """of the called function, as far as it has been asked for"""
+
+    def __post_init__(self) -> None:
+        self.keys = frozenset(one.lock.key for one in self.excluding)
+
+
+@dataclass(slots=True)
+class Passing:
+    """Answers by function and by call."""
+
+    ownership: Ownership
+    calling: Callable[[Func], Calling]
+    _calls: dict[str, tuple[Passed, ...]] = field(default_factory=dict)
+
+    def calls(self, func: Func) -> tuple[Passed, ...]:
+        """The calls of the function, in the order of its steps."""
+        found = self._calls.get(func.id)
+        if found is None:
+            found = self._calls[func.id] = tuple(self._find(func))
+        return found
+
+    def binding(self, passed: Passed, func: Func, given: Given) -> Binding:
+        """Whose the parameters of the called function are, where those of the calling one are bound like this."""
+        known = passed.binding
+        if isinstance(known, tuple):
+            return known
+        if known is not None:
+            answer = known.of(given)
+            if not isinstance(answer, Unknown):
+                return answer
+        given.asked = set()
+        found = tuple(sorted(self._bind(passed, func, given).items()))
+        if not given.asked:
+            passed.binding = found
+        else:
+            passed.binding = known = known or ByParameters()
+            known.put(found, given, given.asked)
+        return found
+
+    def _bind(self, passed: Passed, func: Func, given: Given) -> dict[str, Token]:
+        assert passed.called is not None
+        facts = passed.called.func.facts
+        found = self.ownership.bind(passed.called, passed.node.args, passed.node.keywords, func, given)
+        if passed.made and facts.params:
+            found[facts.params[0].name] = OWN
+        closure = given.of(CLOSURE) if facts.owner and facts.owner != func.facts.qualname else None
+        if closure is not None:
+            found[CLOSURE] = closure
+        return found
+
+    def _find(self, func: Func) -> Iterator[Passed]:
+        for number, step, targets in self.calling(func):
+            excluding = _excluding(step)
+            for target, node in targets:
+                made = isinstance(target, ClassThing)
+                called = self._constructor(target) if isinstance(target, ClassThing) else target
+                yield Passed(number, node, excluding, called, made)
+
+    def _constructor(self, target: ClassThing) -> FunctionThing | None:
+        init = self.ownership.types.method(target.cls, "__init__")
+        return FunctionThing(init) if init is not None else None
+
+
+def _excluding(step: Step) -> tuple[Held, ...]:
+    return tuple(one for one in step.held if one.lock.excludes) if step.held else ()

@@ -1,0 +1,98 @@
+"""Which object a value is, seen across threads; and answers that depend on whose the objects are that a function's parameters hold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Generic, NamedTuple, TypeVar
+
+T = TypeVar("T")
+
+
+class Token(NamedTuple):
+    """Which object a value is, seen across threads.
+
+    `kind`: `global` (one object, `id` says which), `self` (an instance of the class `id`, whichever the program made), `var` (the object that a
+    variable of the spawning function holds), `part` (something inside a shared object), `each` (every thread has its own), `own` (made here).
+    """
+
+    kind: str
+    id: str = ""
+
+    @property
+    def shared(self) -> bool:
+        """Whether another thread can reach the same object."""
+        return self.kind in ("global", "self", "var", "part")
+
+
+EACH = Token("each")
+OWN = Token("own")
+
+Binding = tuple[tuple[str, Token], ...]
+"""Parameters of a function and whose their objects are, sorted by name; what is not listed is unknown."""
+
+CLOSURE = "<closure>"
+"""Stands in a binding where the function was handed to a thread by the function around it: that one's variables are shared then.
+
+The token's `id` lists the variables that each turn of the spawning loop binds anew."""
+
+
+def met(tokens: list[Token | None]) -> Token | None:
+    """Whose a value is that can be any of these; not known where it can be both a shared object and one of the thread's own."""
+    if len(tokens) == 1:
+        return tokens[0]
+    shared = [token for token in tokens if token is not None and token.shared]
+    own = [token for token in tokens if token is not None and not token.shared]
+    return None if shared and own else next(iter(shared or own), None)
+
+
+def part(token: Token | None, step: str) -> Token | None:
+    """Something inside the object: as shared as the object."""
+    if token is None or not token.shared:
+        return token
+    if token.kind == "part" and token.id.count(".") > 3:
+        return token
+    return Token("part", f"{token.id}.{step}")
+
+
+class Given(dict[str, Token]):
+    """A binding that notes in `asked` which parameters it is asked for."""
+
+    __slots__ = ("asked",)
+
+    def __init__(self, binding: Iterable[tuple[str, Token]]) -> None:
+        super().__init__(binding)
+        self.asked: set[str] = set()
+
+    def of(self, name: str) -> Token | None:
+        """Whose the parameter is; None where that is not known."""
+        self.asked.add(name)
+        return self.get(name)
+
+
+class Unknown:
+    """Stands for an answer that is not known yet."""
+
+
+UNKNOWN = Unknown()
+
+
+@dataclass(slots=True)
+class ByParameters(Generic[T]):
+    """An answer that depends on whose some of the parameters are: `names` says which, `found` has what is known so far."""
+
+    names: tuple[str, ...] = ()
+    found: dict[tuple[Token | None, ...], T] = field(default_factory=dict)
+
+    def of(self, given: Given) -> T | Unknown:
+        """The answer for the binding, if it is known. The binding is asked for the parameters in any case: the whole depends on what its parts depend on."""
+        given.asked.update(self.names)
+        return self.found.get(tuple(map(given.get, self.names)), UNKNOWN)
+
+    def put(self, answer: T, given: Given, asked: set[str]) -> None:
+        """Keep an answer for which the binding was asked for these parameters."""
+        if not asked.issubset(self.names):
+            # what was found before did not ask for so many, but is not known by them
+            self.names = tuple(sorted(asked.union(self.names)))
+            self.found.clear()
+        self.found[tuple(map(given.get, self.names))] = answer
