@@ -42,7 +42,7 @@ def _set_later(project: Project, spawn: Spawn) -> bool:
         and call.callee.path[-1:] == ("setDaemon",)
         and call.args != (Const(value=False),)
         and _is_made_by(project, receiver_of(call), func, spawn)
-        for func in project.functions_of(spawn.func.module)
+        for func in project.links.functions_of(spawn.func.module)
         for call in project.links.calls[func.id].values()
     )
 
@@ -99,7 +99,7 @@ def joined(project: Project, spawn: Spawn) -> bool:
         and not call.args
         and not call.keywords
         and _is_made_by(project, receiver_of(call), func, spawn)
-        for func in project.functions_of(spawn.func.module)
+        for func in project.links.functions_of(spawn.func.module)
         for call in project.links.calls[func.id].values()
     )
 

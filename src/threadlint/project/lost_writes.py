@@ -143,9 +143,9 @@ def _only_in_children(project: Project, key: tuple[str, str]) -> bool:
                 return False
         elif where.id not in project.in_processes:
             return False
-    for func in project.functions:
-        if func.id not in project.in_processes and func.module.name == key[0]:
-            for use in project.uses.of(func):
+    for func in project.links.functions_of(project.links.modules[key[0]]):
+        if func.id not in project.in_processes:
+            for use in project.uses.acts(func):
                 if use.act.writes and not (func.is_module and use.act is Act.REBIND) and _variable(project, use) == key:
                     return False
     return True
@@ -290,7 +290,7 @@ def _attributes(project: Project, spawn: ProcessSpawn) -> Iterator[Lost]:
 def _asked_for(project: Project, cls: Cls, name: str, children: set[str]) -> tuple[Func, Span] | None:
     """Where the parent reads the attribute, if nothing but the process and the constructor sets it."""
     found = None
-    for func in project.functions:
+    for func in project.mentions.functions([name]):
         if func.id in children:
             continue
         for use in project.uses.of(func):

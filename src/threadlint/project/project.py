@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from threadlint.config import Config
-from threadlint.facts.model import Call, FileFacts, If, Kind, Node, Span
+from threadlint.facts.model import Call, FileFacts, If, Kind, Loop, Node, Span
 from threadlint.findings import Site
 from threadlint.project.bodies.checks import Checks
 from threadlint.project.bodies.contents import Contents
@@ -85,11 +85,6 @@ class Project:
     def mentions(self) -> Mentions:
         """Calls and functions by the names in them: where to begin a search."""
         return self.links.mentions
-
-    def functions_of(self, module: Module) -> list[Func]:
-        """The functions of one file."""
-        ids = (f"{module.name}:{function.qualname}" for function in module.facts.functions)
-        return [self.links.funcs[one] for one in dict.fromkeys(ids)]
 
     def having(self, *kinds: type[Node | Held] | Kind) -> list[Func]:
         """The functions with nodes of one of these types, file by file; `Held` stands for steps under a lock, `Kind.UPDATE` for updates."""
@@ -300,7 +295,10 @@ class Project:
     @cached_property
     def guards(self) -> dict[str, Guard]:
         """By key of a location: the lock that most accesses to it hold."""
-        return Guards(self.links, self.types, self.uses, self.sharing, self.entry, self.steps, self.confinement).all()
+        guards = Guards(
+            self.links, self.types, self._contents, self.uses, self.sharing, self.entry, self.steps, self.confinement
+        )
+        return guards.all()
 
     @cached_property
     def confinement(self) -> Confinement:
@@ -347,7 +345,7 @@ class Project:
             self.expectations,
             self.confinement,
         )
-        return tuple(checks.all(self.functions))
+        return tuple(checks.all(self.having(If, Loop)))
 
     @cached_property
     def snapshots(self) -> Snapshots:

@@ -6,6 +6,7 @@ deadlocks are of this kind).
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
@@ -57,23 +58,28 @@ class Checks:
         return known
 
     def _find(self, func: Func) -> Iterator[Check]:
+        acts: dict[Ref, list[Use]] = defaultdict(list)
+        for use in self.uses.acts(func):
+            if use.act in _ACTIONS:
+                acts[use.ref].append(use)
+        if not acts:
+            return
         steps = self.steps(func)
-        tests = [(number, step.node) for number, step in enumerate(steps) if isinstance(step.node, If)]
-        uses: tuple[Use, ...] | None = None
-        for number, node in tests:
-            assert isinstance(node, If)
+        for number, step in enumerate(steps):
+            node = step.node
+            if type(node) is not If:
+                continue
             conditions = [(condition, True) for condition in self.conditions(node.test, func, number)]
             conditions += [
                 (condition, False) for condition in self.conditions(Logic("not", (node.test,)), func, number)
             ]
-            if not conditions:
-                continue
-            uses = uses if uses is not None else self.uses.of(func)
             for condition, when_true in conditions:
-                region = self.region(steps, number, node, when_true=when_true)
-                act = next((use for use in uses if use.step in region and self.relies(use, condition, func)), None)
-                if act is not None:
-                    yield Check(func, condition, node, act)
+                for use in acts.get(condition.ref, ()):
+                    if self.relies(use, condition, func) and _depends(
+                        steps, number, node, use.step, when_true=when_true
+                    ):
+                        yield Check(func, condition, node, use)
+                        break
 
     def states(self, func: Func) -> Iterator[tuple[int, If, Condition]]:
         """The tests that compare an attribute with a value: `if self.state == NEW`."""
@@ -83,19 +89,9 @@ class Checks:
                     if condition.state:
                         yield number, step.node, condition
 
-    def region(self, steps: list[Step], number: int, node: If, *, when_true: bool) -> set[int]:
+    def region(self, steps: list[Step], number: int, node: If, *, when_true: bool) -> Iterator[int]:
         """The steps that run only when the test came out this way: the branch, and what follows when the other branch leaves."""
-        part, other = ("body", node.orelse) if when_true else ("orelse", node.body)
-        found = {
-            n for n, step in enumerate(steps) if any(outer is node and where == part for outer, where in step.context)
-        }
-        if other and isinstance(other[-1], Jump):
-            around = steps[number].context
-            inside = {n for n, step in enumerate(steps) if any(outer is node for outer, _ in step.context)}
-            found |= {
-                n for n in range(number + 1, len(steps)) if n not in inside and _same_prefix(steps[n].context, around)
-            }
-        return found
+        return (n for n in range(number + 1, len(steps)) if _depends(steps, number, node, n, when_true=when_true))
 
     def conditions(self, test: Value, func: Func, number: int) -> Iterator[Condition]:
         """What is known when the test is true."""
@@ -236,12 +232,24 @@ def _same_key(one: str, other: str) -> bool:
     return one == other and "..." not in one
 
 
+def _depends(steps: list[Step], number: int, node: If, at: int, *, when_true: bool) -> bool:
+    """Whether the step `at`, after the test at step `number`, runs only when the test came out this way."""
+    part, other = ("body", node.orelse) if when_true else ("orelse", node.body)
+    for outer, where in steps[at].context:
+        if outer is node:
+            return where == part
+    leaves = bool(other) and isinstance(other[-1], Jump)
+    return leaves and at > number and _same_prefix(steps[at].context, steps[number].context)
+
+
 def _same_prefix(context: tuple[tuple[object, str], ...], around: tuple[tuple[object, str], ...]) -> bool:
     return len(context) >= len(around) and all(
         a[0] is b[0] and a[1] == b[1] for a, b in zip(context, around, strict=False)
     )
 
 
+_ACTIONS = frozenset({Act.ADD, Act.REMOVE, Act.REBIND})
+"""What can rely on a test."""
 _OPPOSITE = {
     "in": "not in",
     "not in": "in",

@@ -44,11 +44,8 @@ class ContextVars:
         if self._made is None:
             self._made = {
                 (func.id, call.id): call
-                for func in self.links.ordered()
-                for call in self.links.calls[func.id].values()
-                if isinstance(call.callee, Ref)
-                and last_name(call.callee) == "ContextVar"
-                and CONTEXT_VAR in self.types.types(call.result, func)
+                for func, call in self.links.mentions.calls(["ContextVar"])
+                if CONTEXT_VAR in self.types.types(call.result, func)
             }
             self._names = carriers(self.links, set(self._made)) if self._made else set()
         return self._made

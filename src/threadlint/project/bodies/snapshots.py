@@ -12,6 +12,8 @@ from threadlint.project.names.things import Func
 
 _COPIERS = frozenset({"list", "tuple", "set", "frozenset", "dict", "sorted", "deque"})
 
+_MAKERS = _COPIERS | {"defaultdict", "OrderedDict", "Counter"}
+
 
 @dataclass(frozen=True, slots=True)
 class Emptied:
@@ -32,7 +34,7 @@ class Snapshots:
 
     def of(self, func: Func) -> Iterator[Emptied]:
         """At most one for each place that empties a container."""
-        emptying = [use for use in self.uses.of(func) if self._empties(use, func)]
+        emptying = [use for use in self.uses.acts(func) if self._empties(use, func)]
         if not emptying:
             return
         copies = list(self._copies(func))
@@ -64,12 +66,7 @@ class Snapshots:
             return not value.items
         if isinstance(value, Ref) and value.root == Root.RESULT and not value.path:
             call = self.uses.types.links.calls[func.id].get(int(value.name))
-            return (
-                call is not None
-                and isinstance(call.callee, Ref)
-                and not call.args
-                and _name(call.callee) in _COPIERS | {"defaultdict", "OrderedDict", "Counter"}
-            )
+            return call is not None and isinstance(call.callee, Ref) and not call.args and _name(call.callee) in _MAKERS
         return False
 
     def _copies(self, func: Func) -> Iterator[tuple[int, Ref]]:
@@ -88,7 +85,7 @@ class Snapshots:
                     number,
                     self.uses.home(node.ref.receiver, func),
                 )
-        for use in self.uses.of(func):
+        for use in self.uses.acts(func):
             if use.act is Act.ITERATE and use.how in {"for", "comprehension"}:
                 yield use.step, use.ref
 

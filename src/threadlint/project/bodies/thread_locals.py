@@ -14,6 +14,7 @@ from threadlint.project.names.types import Types
 
 LOCAL = "threading.local"
 _ASKING = frozenset({"hasattr", "setattr", "delattr"})
+_LOOKING = frozenset({"vars", "dir", "getattr"})
 _ROUNDS = 3
 
 
@@ -65,23 +66,23 @@ class ThreadLocals:
 
     def _collect(self, found: dict[tuple[str, int], Storage]) -> None:
         classes = self._classes()
-        for func in self.links.ordered():
-            for call in self.links.calls[func.id].values():
-                callee = call.callee
-                if isinstance(callee, Ref) and last_name(callee) in classes:
-                    made = next((one for one in self.types.of(call.result, func) if self._is_local(one)), None)
-                    if isinstance(made, Object) and made.call is call:
-                        cls = made.type if isinstance(made.type, Cls) else None
-                        found[func.id, call.id] = Storage(func, call, cls)
+        for func, call in self.links.mentions.calls(classes):
+            made = next((one for one in self.types.of(call.result, func) if self._is_local(one)), None)
+            if isinstance(made, Object) and made.call is call:
+                cls = made.type if isinstance(made.type, Cls) else None
+                found[func.id, call.id] = Storage(func, call, cls)
         if not found:
             return
         names = carriers(self.links, set(found))
+        naming = {func.id for func in self.links.mentions.functions(names)}
+        own = {storage.cls for storage in found.values() if storage.cls is not None}
         for func in self.links.ordered():
-            for number, step in enumerate(self.steps(func)):
-                for ref, use in _uses(func, number, step):
-                    self._note(found, names, ref, use)
-                if isinstance(step.node, Call):
-                    self._asked(found, names, func, number, step.node)
+            if func.id in naming or (own and self.types.owner(func) in own):
+                for number, step in enumerate(self.steps(func)):
+                    for ref, use in _uses(func, number, step):
+                        self._note(found, names, ref, use)
+        for func, call in self.links.mentions.calls(_ASKING | _LOOKING):
+            self._asked(found, names, func, call)
 
     def _classes(self) -> set[str]:
         """Last names of the classes that can be thread-local storage: `local`, and what derives from it."""
@@ -126,13 +127,11 @@ class ThreadLocals:
                     # `self` in a method of the class: every object of the class
                     yield from (one for one in found.values() if one.cls is thing.type)
 
-    def _asked(
-        self, found: dict[tuple[str, int], Storage], names: set[str], func: Func, number: int, call: Call
-    ) -> None:
+    def _asked(self, found: dict[tuple[str, int], Storage], names: set[str], func: Func, call: Call) -> None:
         callee = call.callee
-        builtin = callee.name if isinstance(callee, Ref) and callee.root == Root.BUILTIN and not callee.path else ""
-        if builtin not in _ASKING and builtin not in ("vars", "dir", "getattr"):
+        if not isinstance(callee, Ref) or callee.root != Root.BUILTIN or callee.path:
             return
+        builtin = callee.name
         for one in call.args[:1]:
             if not isinstance(one, Ref) or last_name(one) not in names:
                 continue
@@ -142,6 +141,7 @@ class ThreadLocals:
                     if builtin in _ASKING:
                         storage.asked.add(name.value)
                     elif builtin == "getattr":
+                        number = next(n for n, step in enumerate(self.steps(func)) if step.node is call)
                         use = LocalUse(func, number, call.span, text(one), Kind.READ)
                         storage.defaulted.setdefault(name.value, []).append(use)
                 else:

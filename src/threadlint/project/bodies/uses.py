@@ -6,9 +6,11 @@ names for a location (`d = self.rows; d[k] = v`) are brought into the same form.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import NamedTuple
 
 from threadlint.facts.model import Access, Call, Kind, Loop, Many, Ref, Root, Span, Value
 from threadlint.knowledge.containers import ADDING, CONSUMING, KEYED, KINDS, LAZY, REMOVING, REORDERING, VIEWS
@@ -42,8 +44,7 @@ class Act(Enum):
         return self not in {Act.READ, Act.ITERATE}
 
 
-@dataclass(frozen=True, slots=True)
-class Use:
+class Use(NamedTuple):
     """One thing done to a location: `ref` names it in `func`, `step` is the number of the step.
 
     `how` is the method or form (`pop`, `[]=`, `del`, `augmented`), `key` the element concerned as facts write it (`[name]`); `value` is what is stored.
@@ -67,14 +68,32 @@ class Uses:
     types: Types
     steps: Callable[[Func], list[Step]]
     _answers: dict[str, tuple[Use, ...]] = field(default_factory=dict)
+    _acts: dict[str, tuple[Use, ...]] = field(default_factory=dict)
+    _by_name: dict[str, list[Use]] | None = None
     _rebinds: dict[str, frozenset[Ref]] = field(default_factory=dict)
 
     def of(self, func: Func) -> tuple[Use, ...]:
         """Everything that the function does to locations that are not just its own local names, in the order of evaluation."""
         known = self._answers.get(func.id)
         if known is None:
-            known = self._answers[func.id] = tuple(self._collect(func))
+            known = self._answers[func.id] = tuple(self._collect(func, reading=True))
         return known
+
+    def acts(self, func: Func) -> tuple[Use, ...]:
+        """The same without plain reads, which most uses are."""
+        known = self._acts.get(func.id)
+        if known is None:
+            known = self._acts[func.id] = tuple(self._collect(func, reading=False))
+        return known
+
+    def acts_on(self, name: str) -> list[Use]:
+        """What the whole program does, other than read, to locations whose last name this is, without what is in brackets; in its order."""
+        if self._by_name is None:
+            self._by_name = defaultdict(list)
+            for func in self.types.links.ordered():
+                for use in self.acts(func):
+                    self._by_name[last_name(use.ref)].append(use)
+        return self._by_name.get(name, [])
 
     def kind(self, ref: Ref, func: Func) -> str:
         """Which builtin container the value is: list, dict, set or deque; empty where it is none, or not known to be one."""
@@ -131,18 +150,20 @@ class Uses:
             )
         return known
 
-    def _collect(self, func: Func) -> Iterator[Use]:
+    def _collect(self, func: Func, *, reading: bool) -> Iterator[Use]:
         for number, step in enumerate(self.steps(func)):
             node = step.node
-            if isinstance(node, Access):
-                yield from self._access(func, number, node)
-            elif isinstance(node, Call):
-                yield from self._call(func, number, node)
+            kind = type(node)
+            if kind is Access:
+                if reading or node.kind is not Kind.READ:  # type: ignore[union-attr]
+                    yield from self._access(func, number, node, reading=reading)  # type: ignore[arg-type]
+            elif kind is Call:
+                yield from self._call(func, number, node, reading=reading)  # type: ignore[arg-type]
             elif isinstance(node, Loop) and node.kind != "while":
                 for ref in self.gone_through(node.value, func):
                     yield Use(func, number, node.span, ref, Act.ITERATE, node.kind)
 
-    def _access(self, func: Func, number: int, node: Access) -> Iterator[Use]:
+    def _access(self, func: Func, number: int, node: Access, *, reading: bool) -> Iterator[Use]:
         if node.form in _NO_STORE:
             return
         ref = node.ref
@@ -161,12 +182,12 @@ class Uses:
         act, how = _WHOLE[node.kind]
         home = self.home(ref, func) if ref.path else ref
         yield Use(func, number, node.span, home, act, how or node.form, "", node.value, node)
-        if home.path and len(home.path) > 1 and home.path[-2].startswith("["):
+        if reading and len(home.path) > 1 and home.path[-2].startswith("["):
             yield Use(func, number, node.span, Ref(home.root, home.name, home.path[:-2], home.owner), Act.READ)
 
-    def _call(self, func: Func, number: int, node: Call) -> Iterator[Use]:
+    def _call(self, func: Func, number: int, node: Call, *, reading: bool) -> Iterator[Use]:
         callee = node.callee
-        if isinstance(callee, Ref) and callee.path:
+        if isinstance(callee, Ref) and callee.path and (reading or callee.path[-1] in _CHANGING):
             method = callee.path[-1]
             receiver = self.home(callee.receiver, func)
             own = (
@@ -187,9 +208,9 @@ class Uses:
             if not own:
                 value = node.args[-1] if node.args else None
                 yield Use(func, number, node.span, receiver, act, method, _key(node, method), value)
-            if receiver.path and receiver.path[-1].startswith("["):
+            if reading and receiver.path and receiver.path[-1].startswith("["):
                 yield Use(func, number, node.span, receiver.receiver, Act.READ)
-        if node.args:
+        if len(node.args) > 1 or (node.args and node.keyword("key") is not None):
             for name in self._names(callee, func):
                 given = (
                     node.args[1:]
@@ -271,6 +292,12 @@ def value_text(value: Value | None) -> str:
     return repr(literal) if isinstance(literal, (int, str)) else "..."
 
 
+def last_name(ref: Ref) -> str:
+    """The last name in the reference, without what is in brackets."""
+    return next((step for step in reversed(ref.path) if not step.startswith("[")), ref.name.rpartition(".")[2])
+
+
+_CHANGING = ADDING | REMOVING | REORDERING
 _KEYED_METHODS = frozenset(
     {"pop", "setdefault", "get", "add", "remove", "discard", "append", "__setitem__", "__delitem__", "move_to_end"}
 )

@@ -266,28 +266,23 @@ class Waits:
         made = {
             (thing.frame.id, thing.call.id) for thing in pools if thing.frame is not None and thing.call is not None
         }
-        for func in self.links.ordered():
-            for call in self.links.calls[func.id].values():
-                given = [value for key, value in call.keywords if key in ("callback", "error_callback")]
-                callee = call.callee
-                if (
-                    not given
-                    or not isinstance(callee, Ref)
-                    or not callee.path
-                    or not callee.path[-1].endswith("_async")
-                ):
-                    continue
-                receiver = callee.receiver
-                owners = {
-                    (thing.frame.id, thing.call.id)
-                    for thing in self.locks.types.of(receiver, func)
-                    if isinstance(thing, Object) and thing.frame is not None and thing.call is not None
-                }
-                if owners & made:
-                    for target in (target for value in given for target in self._callables(value, func)):
-                        found = self.acquires.of(target)
-                        keys = frozenset(one.lock.key for one in found)
-                        yield Need(target, target.facts.span, f"`{target.name}` has to end first", keys, found)
+        names = [name for name in self.links.mentions.names() if name.endswith("_async")]
+        for func, call in self.links.mentions.calls(names):
+            given = [value for key, value in call.keywords if key in ("callback", "error_callback")]
+            callee = call.callee
+            if not given or not isinstance(callee, Ref) or not callee.path:
+                continue
+            receiver = callee.receiver
+            owners = {
+                (thing.frame.id, thing.call.id)
+                for thing in self.locks.types.of(receiver, func)
+                if isinstance(thing, Object) and thing.frame is not None and thing.call is not None
+            }
+            if owners & made:
+                for target in (target for value in given for target in self._callables(value, func)):
+                    found = self.acquires.of(target)
+                    keys = frozenset(one.lock.key for one in found)
+                    yield Need(target, target.facts.span, f"`{target.name}` has to end first", keys, found)
 
     def _callables(self, value: Value, func: Func) -> Iterator[Func]:
         """The functions of the project that calling the value runs: functions, methods, and `__call__` of an object."""

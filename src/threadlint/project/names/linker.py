@@ -58,6 +58,11 @@ class Links:
         """All functions, file by file."""
         return iter(self.funcs.values())
 
+    def functions_of(self, module: Module) -> list[Func]:
+        """The functions of one file."""
+        ids = (f"{module.name}:{function.qualname}" for function in module.facts.functions)
+        return [self.funcs[one] for one in dict.fromkeys(ids)]
+
 
 def link(files: Sequence[tuple[str, str, FileFacts]]) -> Links:
     """Index the facts of all files: (name shown to the user, dotted module name, facts)."""

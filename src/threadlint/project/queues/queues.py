@@ -44,10 +44,9 @@ class Queues:
         """All calls of queue methods, by the queue that they mean."""
         if self._uses is None:
             found: dict[Origin, list[Use]] = defaultdict(list)
-            for func in self.links.ordered():
-                for call in self.links.calls[func.id].values():
-                    for origin, use in self._use(func, call):
-                        found[origin].append(use)
+            for func, call in self.links.mentions.calls(_METHODS):
+                for origin, use in self._use(func, call):
+                    found[origin].append(use)
             self._uses = dict(found)
         return self._uses
 

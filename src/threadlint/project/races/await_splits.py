@@ -7,7 +7,7 @@ of event-driven programs are (Wang et al., "A comprehensive study on real world 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from threadlint.facts.model import (
     UNKNOWN,
@@ -28,7 +28,7 @@ from threadlint.facts.model import (
     With,
 )
 from threadlint.project.bodies.checks import Check, Checks, Condition
-from threadlint.project.bodies.uses import Act, Use, Uses
+from threadlint.project.bodies.uses import Act, Use, Uses, last_name
 from threadlint.project.locks.entry_locks import OWNED_METHODS
 from threadlint.project.locks.locks import ANY_LOCK, Step
 from threadlint.project.names.test_files import in_tests
@@ -69,7 +69,6 @@ class AwaitSplits:
     steps: Callable[[Func], list[Step]]
     meetings: Meetings
     callees: Callable[[Func, Call], tuple[FunctionThing | ClassThing, ...]]
-    _writers: dict[str, list[Use]] | None = field(default=None)
 
     def all(self, functions: Iterator[Func]) -> Iterator[Split]:
         """One for each statement that completes an update or an action."""
@@ -85,7 +84,7 @@ class AwaitSplits:
             yield from self._through_calls(func, steps)
 
     def _updates(self, func: Func, steps: list[Step], stops: list[int]) -> Iterator[Split]:
-        for use in self.uses.of(func):
+        for use in self.uses.acts(func):
             node = use.access
             if node is None or node.kind != Kind.UPDATE or node.read is None:
                 continue
@@ -127,7 +126,7 @@ class AwaitSplits:
             for condition in self.checks.conditions(step.node.test, func, number):
                 if not condition.absent or condition.key or condition.state or not condition.ref.path:
                     continue
-                for inside in sorted(self.checks.region(steps, number, step.node, when_true=True)):
+                for inside in self.checks.region(steps, number, step.node, when_true=True):
                     call = steps[inside].node
                     if isinstance(call, Call) and call.use.startswith("awaited") and not steps[inside].held:
                         yield from self._behind(func, condition, call)
@@ -147,7 +146,7 @@ class AwaitSplits:
             asked = {name for step in steps if isinstance(step.node, If) for name in self._asked(target, step.node)}
             if condition.ref.path[-1] in asked:
                 return  # it looks for itself
-            for use in self.uses.of(target):
+            for use in self.uses.acts(target):
                 before = [n for n in stops if n < use.step and _on_the_way(steps, n, use.step)]
                 if use.act is Act.REBIND and use.ref == wanted and before and not steps[use.step].held:
                     met = self._met(use, steps, use.step)
@@ -159,7 +158,7 @@ class AwaitSplits:
 
     def _tested_again(self, func: Func, check: Check, stop: int) -> bool:
         """Whether the test is made once more after the last stop, before the action."""
-        wanted = _last(check.condition.ref)
+        wanted = last_name(check.condition.ref)
         return any(
             wanted in self._asked(func, step.node)
             for step in self.steps(func)[stop + 1 : check.act.step]
@@ -183,7 +182,7 @@ class AwaitSplits:
                 written = node.ref
             elif isinstance(node, Call) and isinstance(node.callee, Ref) and node.callee.path[-1:] == ("add",):
                 written = node.callee.receiver
-            if written is not None and not self._is_local(written, func) and _last(written) in asked:
+            if written is not None and not self._is_local(written, func) and last_name(written) in asked:
                 return written != check.act.ref
         return False
 
@@ -195,17 +194,17 @@ class AwaitSplits:
             if ref.root == Root.RESULT:
                 call = self.uses.types.links.calls[func.id].get(int(ref.name))
                 if call is not None and isinstance(call.callee, Ref) and call.callee.path:
-                    found.add(_last(call.callee.receiver))
+                    found.add(last_name(call.callee.receiver))
             elif self._is_local(ref, func) and not ref.path:
                 for where, access in self.uses.types.links.bindings.get((func.id, ref.name), ()):
                     if where is func and isinstance(access.value, Ref) and access.value.root == Root.RESULT:
                         call = self.uses.types.links.calls[func.id].get(int(access.value.name))
                         if call is not None and isinstance(call.callee, Ref) and call.callee.path:
-                            found.add(_last(call.callee.receiver))
+                            found.add(last_name(call.callee.receiver))
                     elif where is func and isinstance(access.value, Ref):
-                        found.add(_last(access.value))
+                        found.add(last_name(access.value))
             else:
-                found.add(_last(ref))
+                found.add(last_name(ref))
         return found
 
     def _is_local(self, ref: Ref, func: Func) -> bool:
@@ -226,7 +225,7 @@ class AwaitSplits:
             found = self._race(touch, touch)
             if found is not None:
                 return found, None
-        for other in self._others(use):
+        for other in self._others(use) if ours else ():
             for theirs in self._touches(other, None):
                 for touch in ours:
                     if touch.location.key == theirs.location.key:
@@ -251,14 +250,14 @@ class AwaitSplits:
         """The other statements that write the place, by its last name."""
         if use.act is not Act.UPDATE:
             return []  # who acts on the same test is another run of the same function
-        if self._writers is None:
-            self._writers = {}
-            for func in self.uses.types.links.ordered():
-                if func.facts.name not in OWNED_METHODS and not func.is_module:
-                    for one in self.uses.of(func):
-                        if one.act is Act.UPDATE:
-                            self._writers.setdefault(_last(one.ref), []).append(one)
-        return [one for one in self._writers.get(_last(use.ref), ()) if one != use]
+        return [
+            one
+            for one in self.uses.acts_on(last_name(use.ref))
+            if one.act is Act.UPDATE
+            and one != use
+            and one.func.facts.name not in OWNED_METHODS
+            and not one.func.is_module
+        ]
 
 
 def _stops(node: Node) -> bool:
@@ -298,7 +297,3 @@ def awaits(value: Value | None) -> bool:
 def constant(value: Value | None) -> bool:
     """Whether the value is a literal."""
     return isinstance(value, Const)
-
-
-def _last(ref: Ref) -> str:
-    return next((step for step in reversed(ref.path) if not step.startswith("[")), ref.name.rpartition(".")[2])

@@ -7,11 +7,11 @@ setter, so that single steps are safe and only the pair is not; a snapshot of a 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from threadlint.facts.model import Call, Loop, Many, Ref, Root, Span
 from threadlint.project.bodies.checks import Check, Checks, Condition
-from threadlint.project.bodies.uses import Act, Use, Uses
+from threadlint.project.bodies.uses import Act, Use, Uses, last_name
 from threadlint.project.locks.entry_locks import EntryLocks
 from threadlint.project.locks.locks import Step
 from threadlint.project.names.identity import Identity
@@ -53,9 +53,8 @@ class BreakableChecks:
     identity: Identity
     expectations: Expectations
     confinement: Confinement
-    _by_name: dict[str, dict[str, Func]] = field(default_factory=dict)
 
-    def all(self, functions: Iterator[Func]) -> Iterator[Broken]:
+    def all(self, functions: Iterable[Func]) -> Iterator[Broken]:
         """One for each test, at most."""
         for func in functions:
             if func.is_module or func.id in self.entry.owned or self.entry.ever.get(func.id):
@@ -152,12 +151,10 @@ class BreakableChecks:
 
     def _met(self, check: Check, harm: str) -> Broken | None:
         """Threads that the program starts meet here."""
-        opponents = [
-            use
-            for func in dict.fromkeys((check.func, *self._also(check.act.ref)))
-            for use in self.uses.of(func)
-            if use.act in {Act.REMOVE, check.act.act} and _last(use.ref) == _last(check.act.ref)
-        ]
+        acts = (Act.REMOVE, check.act.act)
+        opponents = [use for use in self.uses.acts_on(last_name(check.act.ref)) if use.act in acts]
+        # what the function does itself is told first
+        opponents.sort(key=lambda use: use.func is not check.func)
         race = self.meetings.race((check.act,), opponents)
         if race is None:
             return None
@@ -170,14 +167,6 @@ class BreakableChecks:
             other if other is not check.act else None,
             race.roots,
         )
-
-    def _also(self, ref: Ref) -> Iterable[Func]:
-        if not self._by_name:
-            for func in self.uses.types.links.ordered():
-                for use in self.uses.of(func):
-                    if use.act in {Act.REMOVE, Act.ADD}:
-                        self._by_name.setdefault(_last(use.ref), {})[func.id] = func
-        return self._by_name.get(_last(ref), {}).values()
 
     def _swept(self, check: Check, harm: str) -> Broken | None:
         """Items of a snapshot of something global, deleted one by one: who else sweeps deletes the same."""
@@ -196,10 +185,10 @@ class BreakableChecks:
             container = self._copied(loop, func)
             if container is None:
                 continue
-            inside = {n for n, other in enumerate(steps) if any(outer is loop for outer, _ in other.context)}
             condition = Condition(container, f"[{loop.targets[0].name}]", absent=False, step=number, span=loop.span)
-            for use in self.uses.of(func):
-                if use.step in inside and self.checks.relies(use, condition, func):
+            for use in self.uses.acts(func):
+                inside = any(outer is loop for outer, _ in steps[use.step].context)
+                if inside and self.checks.relies(use, condition, func):
                     yield Check(func, condition, loop, use)
                     break
 
@@ -234,10 +223,10 @@ class BreakableChecks:
             lock = self._state_lock(condition.ref, func)
             if not lock:
                 continue
-            for inside in sorted(self.checks.region(steps, number, branch, when_true=True)):
+            for inside in self.checks.region(steps, number, branch, when_true=True):
                 node = steps[inside].node
                 if isinstance(node, Call) and not steps[inside].held:
-                    setter = self._sets(node, func, _last(condition.ref), _DEEP)
+                    setter = self._sets(node, func, last_name(condition.ref), _DEEP)
                     if setter is not None and self._does_more(node, func):
                         check = Check(func, condition, branch, setter)
                         yield Broken(
@@ -254,7 +243,7 @@ class BreakableChecks:
         cls = self.expectations.owner(ref, func)
         if cls is None or not self.identity.locks(cls):
             return ""
-        for variant in self.uses.types.links.method_variants.get(cls.id, {}).get(_last(ref), ()):
+        for variant in self.uses.types.links.method_variants.get(cls.id, {}).get(last_name(ref), ()):
             held = [one for step in self.steps(variant) for one in step.held]
             if held:
                 return held[0].lock.text
@@ -269,8 +258,8 @@ class BreakableChecks:
         for thing in self.callees(func, call):
             if isinstance(thing, FunctionThing) and thing.func is not func:
                 for target in (thing.func, *self._overrides(thing.func)):
-                    for use in self.uses.of(target):
-                        if use.act is Act.REBIND and use.ref.path and _last(use.ref) == name:
+                    for use in self.uses.acts(target):
+                        if use.act is Act.REBIND and use.ref.path and last_name(use.ref) == name:
                             return use
                     for inner in self.uses.types.links.calls[target.id].values():
                         found = self._sets(inner, target, name, depth - 1)
@@ -294,7 +283,3 @@ class BreakableChecks:
             found = self.uses.types.links.methods.get(sub.id, {}).get(func.facts.name)
             if found is not None:
                 yield found
-
-
-def _last(ref: Ref) -> str:
-    return next((step for step in reversed(ref.path) if not step.startswith("[")), ref.name.rpartition(".")[2])

@@ -10,10 +10,10 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from threadlint.facts.model import Ref
-from threadlint.project.bodies.uses import Act, Use, Uses
+from threadlint.project.bodies.contents import Contents
+from threadlint.project.bodies.uses import Act, Use, Uses, last_name
 from threadlint.project.locks.entry_locks import OWNED_METHODS, EntryLocks, guard_keys
-from threadlint.project.locks.locks import ANY_LOCK, Step
+from threadlint.project.locks.locks import ANY_LOCK, Held, Step
 from threadlint.project.names.linker import Links
 from threadlint.project.names.things import Func
 from threadlint.project.names.types import Types
@@ -67,6 +67,7 @@ class Guards:
 
     links: Links
     types: Types
+    contents: Contents
     uses: Uses
     sharing: Sharing
     entry: EntryLocks
@@ -86,17 +87,23 @@ class Guards:
     def _candidates(self) -> dict[str, list[GuardedUse]]:
         """By location: its uses, for locations that some function changes under a lock."""
         names: set[str] = set()
-        for func in self.links.ordered():
-            above = self.entry.always.get(func.id, frozenset())
+        holding = {func.id for func in self.contents.having(Held)}
+        for func_id in holding | {func_id for func_id, keys in self.entry.always.items() if keys}:
+            func = self.links.funcs[func_id]
+            above = self.entry.always.get(func_id, frozenset())
             steps = self.steps(func)
-            for use in self.uses.of(func):
+            for use in self.uses.acts(func):
                 if use.act.writes and (above or guard_keys(steps[use.step].held)):
-                    names.add(_last(use.ref))
+                    names.add(last_name(use.ref))
+        naming = {func.id for func in self.links.mentions.functions(names)}
         found: dict[str, list[GuardedUse]] = defaultdict(list)
         for func in self.links.ordered():
+            # a parameter that inner functions use is not among the words of its own function
+            if func.id not in naming and names.isdisjoint(func.facts.captured):
+                continue
             if func.is_module or func.id in self.entry.owned:
                 continue
-            mine = [use for use in self.uses.of(func) if _last(use.ref) in names]
+            mine = [use for use in self.uses.of(func) if last_name(use.ref) in names]
             if not mine:
                 continue
             binding = default_binding(func, self.types)
@@ -138,7 +145,7 @@ class Guards:
 
     def _text(self, lock: str) -> str:
         if not self._texts:
-            for func in self.links.ordered():
+            for func in self.contents.having(Held):
                 for step in self.steps(func):
                     for held in step.held:
                         self._texts.setdefault(held.lock.key, held.lock.text)
@@ -166,10 +173,6 @@ def _believable(guard: Guard) -> bool:
 
 def _weight(uses: tuple[GuardedUse, ...]) -> int:
     return sum(2 if one.use.act.writes else 1 for one in uses)
-
-
-def _last(ref: Ref) -> str:
-    return next((step for step in reversed(ref.path) if not step.startswith("[")), ref.name.rpartition(".")[2])
 
 
 def default_binding(func: Func, types: Types) -> dict[str, Token]:

@@ -97,9 +97,10 @@ class Meetings:
 
     def race(self, uses: Iterable[Use], others: Iterable[Use]) -> Race | None:
         """Two of the uses, one from each group, that may run in parallel (a use with itself, too, in two threads)."""
-        theirs = self.of(others)
-        for key, ours in self.of(uses).items():
-            for one in ours:
+        ours = self.of(uses)
+        theirs = self.of(others) if ours else {}
+        for key, mine in ours.items():
+            for one in mine:
                 for other in theirs.get(key, ()):
                     found = self.parallel(one, other)
                     if found is not None:
@@ -108,6 +109,8 @@ class Meetings:
 
     def parallel(self, one: SharedUse, other: SharedUse) -> Race | None:
         """Whether the two may run in parallel without a common lock."""
+        if not (one.touch.roots | other.touch.roots) & ~MAIN:
+            return None
         if not self._same_family(one.use, other.use):
             return None
         race = self.sharing.parallel(one.touch, other.touch) or self._from_anywhere(one, other)

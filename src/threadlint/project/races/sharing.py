@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass, field
 
 from threadlint.facts.model import Access, Call, Kind, Ref, Root
@@ -77,13 +77,16 @@ class Sharing:
     def _collect(self) -> dict[str, list[Touch]]:
         found: dict[str, list[Touch]] = defaultdict(list)
         spawners = {spawn.func.id for spawn in self.contexts.spawns}
-        for context, roots in self.contexts.reached.items():
+        names = self._written_on_threads()
+        for context, roots in self.contexts.reached.items() if names else ():
             if context.func.facts.name in OWNED_METHODS and roots & ~MAIN == 0:
                 continue
             binding = Given(context.binding)
             for number, step in enumerate(self.steps(context.func)):
                 node = step.node
-                if type(node) is not Access or node.kind == Kind.READ or node.form in _NO_STORE:
+                if type(node) is not Access or node.kind is Kind.READ or node.form in _NO_STORE:
+                    continue
+                if not self.may_be(node, context.func, names):
                     continue
                 location = self.location(node.ref, context.func, binding)
                 if location is None or self.harmless(node, context.func):
@@ -100,6 +103,25 @@ class Sharing:
                 else:
                     found[location.key].append(Touch(node, number, context, location, held, roots))
         return found
+
+    def _written_on_threads(self) -> set[str]:
+        """The last names of the locations that some thread writes: all others are no races."""
+        keys = {
+            location.key
+            for context, roots in self.contexts.reached.items()
+            if roots & ~MAIN
+            for step in self.steps(context.func)
+            if type(step.node) is Access and step.node.kind is not Kind.READ and step.node.form not in _NO_STORE
+            if (location := self.location(step.node.ref, context.func, dict(context.binding))) is not None
+        }
+        return {last_of(key) for key in keys}
+
+    def may_be(self, write: Access, func: Func, names: Container[str]) -> bool:
+        """Whether the location that is written can have one of these last names; asked before what the location is, which takes longer."""
+        ref = write.ref
+        if ref.root is Root.VAR and len(ref.path) == 1 and ref.name == self.types.self_name(func):
+            return ref.path[0] in names or ref.path[0].startswith("[")
+        return bool(ref.path) or ref.root is not Root.GLOBAL or ref.name in names or write.value is None
 
     def races(self) -> tuple[Race, ...]:
         """For each location the update that is easiest to understand, with an access that can come between its read and its write."""
@@ -310,6 +332,11 @@ class Sharing:
 
 _NO_STORE = frozenset({"annotation", "def", "class", "import", "for", "with", "except"})
 _UPDATES = frozenset({"augmented", "assigned", "carried"})
+
+
+def last_of(key: str) -> str:
+    """The last name in the key of a location."""
+    return key.rstrip("[]").rpartition(".")[2]
 
 
 def _same_object(one: Location, other: Location) -> bool:

@@ -143,16 +143,10 @@ class Answers:
         if not notifying or not wait.origins:
             return
         ends = dict(self._ends(wait))
-        for func in self.links.ordered() if ends else ():
-            if (
-                func.module is not wait.func.module
-                or func is wait.func
-                or func.id in self.entry.owned
-                or func.facts.name in _SETTING_UP
-                or func.is_module
-            ):
+        for func in self.links.functions_of(wait.func.module) if ends else ():
+            if func is wait.func or func.id in self.entry.owned or func.facts.name in _SETTING_UP or func.is_module:
                 continue
-            for use in self.uses.of(func):
+            for use in self.uses.acts(func):
                 state = self.predicates.state(use.ref, func)
                 if (
                     use.act is Act.REBIND

@@ -49,7 +49,7 @@ class Conditions:
             return None
         if call.method != "wait" or region is None or wait.limited or any(test.inside for test in tests):
             return None
-        own = [use for use in self.uses.of(call.func) if use.act.writes and use.step < call.number]
+        own = [use for use in self.uses.acts(call.func) if use.act.writes and use.step < call.number]
         taken = frozenset(self.predicates.state(use.ref, call.func) for use in own) - {()}
         tests = [test for test in tests if not meet(test.state, taken)]  # what it takes itself it does not wait for
         for notify in self.signals.on(call.origins, "condition", *NOTIFYING):
@@ -61,7 +61,7 @@ class Conditions:
         return None
 
     def _changes(self, func: Func) -> set[State]:
-        found = {self.predicates.state(use.ref, func) for use in self.uses.of(func) if use.act.writes}
+        found = {self.predicates.state(use.ref, func) for use in self.uses.acts(func) if use.act.writes}
         return found - {()}
 
     def settled(self, call: SignalCall, state: frozenset[State]) -> bool:
@@ -70,10 +70,10 @@ class Conditions:
         Every function that notifies sets one of these to a value that is not empty, and nobody else but constructors touches them.
         """
         writers: set[str] = set()
-        for func in self.signals.links.ordered():
+        for func in self.signals.links.functions_of(call.func.module):
             if func.id in self.entry.owned:
                 continue
-            for use in self.uses.of(func) if func.module is call.func.module else ():
+            for use in self.uses.acts(func):
                 one = self.predicates.state(use.ref, func)
                 if use.act.writes and one and meet(frozenset([one]), state):
                     empty = isinstance(use.value, Const) and not use.value.value
@@ -96,7 +96,7 @@ class Conditions:
             for wait in self.signals.on(notify.origins, "condition", "wait", "wait_for")
             if wait.func is not func
         ]
-        writes = [use for use in self.uses.of(func) if use.act.writes]
+        writes = [use for use in self.uses.acts(func) if use.act.writes]
         told = frozenset(self.predicates.state(use.ref, func) for use in writes if use.step < notify.number) - {()}
         for use in writes:
             state = frozenset([self.predicates.state(use.ref, func)]) - {()}

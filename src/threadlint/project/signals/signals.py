@@ -89,9 +89,8 @@ class Signals:
         )
 
     def _all(self) -> Iterator[SignalCall]:
-        for func in self.links.ordered():
-            if any(_method(call) for call in self.links.calls[func.id].values()):
-                yield from self._of(func)
+        for func in self.links.mentions.callers(_METHODS):
+            yield from self._of(func)
 
     def _of(self, func: Func) -> Iterator[SignalCall]:
         for number, step in enumerate(self.steps(func)):

@@ -89,14 +89,12 @@ def shared_iterator(project: Project) -> Iterator[Problem]:
     - `next(itertools.count())` gives each number once, on free-threaded builds too (it takes it by compare-and-swap), and is not reported.
     - A class of the program's own with `__next__` is judged by what that does ([TL101](TL101.md)).
     """
+    if not any(True for func in project.meetings.on_threads() for _ in _advances(project, func)):
+        return
     found: dict[str, list[_Advance]] = defaultdict(list)
     for func in project.functions:
-        for number, step in enumerate(project.steps(func)):
-            for ref in _advanced(project, func, step):
-                kind = _kind(project, ref, func)
-                if kind and (kind == "generator" or project.config.free_threaded):
-                    for advance in _touches(project, func, number, step, ref, kind):
-                        found[advance.touch.location.key].append(advance)
+        for advance in _advances(project, func):
+            found[advance.touch.location.key].append(advance)
     for advances in found.values():
         met = _meeting(project, advances)
         if met is not None:
@@ -110,6 +108,15 @@ class _Advance:
     touch: Touch
     ref: Ref
     kind: str
+
+
+def _advances(project: Project, func: Func) -> Iterator[_Advance]:
+    """The steps of iterators that the function makes, once for each way in which it is reached."""
+    for number, step in enumerate(project.steps(func)):
+        for ref in _advanced(project, func, step):
+            kind = _kind(project, ref, func)
+            if kind and (kind == "generator" or project.config.free_threaded):
+                yield from _touches(project, func, number, step, ref, kind)
 
 
 def _advanced(project: Project, func: Func, step: Step) -> Iterator[Ref]:
@@ -205,8 +212,9 @@ def _meeting(project: Project, advances: list[_Advance]) -> tuple[_Advance, Race
     """Two advances that may run in parallel, in threads."""
     for one in advances:
         for other in advances:
-            race = project.sharing.parallel(one.touch, other.touch)
-            if race is not None and (one.touch.roots & ~MAIN or other.touch.roots & ~MAIN):
+            in_thread = one.touch.roots & ~MAIN or other.touch.roots & ~MAIN
+            race = project.sharing.parallel(one.touch, other.touch) if in_thread else None
+            if race is not None:
                 return one, race
     return None
 

@@ -75,7 +75,8 @@ def lock_expression_misuse(project: Project) -> Iterator[Problem]:
     - `assert` is not reported in test files, nor on semaphores.
     - An empty `with lock: pass` waits until the holder is done, which can be meant, and is not reported.
     """
-    for func in project.functions:
+    naming = project.mentions.functions(["acquire", "release"])
+    for func in dict.fromkeys((*project.having(With, Assert), *naming)):
         for step in project.steps(func):
             node = step.node
             if isinstance(node, With):

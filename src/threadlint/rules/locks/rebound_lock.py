@@ -147,7 +147,7 @@ def _makes(where: Func, access: Access, func: Func) -> bool:
 
 def _used(project: Project, func: Func, ref: Ref) -> tuple[Func, tuple[int, int, int, int]] | None:
     """Another function that acquires the lock by this name."""
-    for other in project.functions_of(func.module):
+    for other in project.links.functions_of(func.module):
         if other is func or other.facts.cls != func.facts.cls:
             continue
         for step in project.steps(other):

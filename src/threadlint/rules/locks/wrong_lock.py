@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 
 from threadlint.facts.model import Access, Kind, Ref, Root
 from threadlint.findings import Confidence, Oracle, Problem, Related, Severity
@@ -12,7 +12,7 @@ from threadlint.project.locks.locks import ANY_LOCK, Held, Step
 from threadlint.project.names.things import ClassThing, Cls, Func
 from threadlint.project.project import Project
 from threadlint.project.races.guards import default_binding
-from threadlint.project.races.sharing import Location
+from threadlint.project.races.sharing import Location, last_of
 from threadlint.rules.rule import rule
 
 _Write = tuple[Func, Step, Access, Location, frozenset[str]]
@@ -92,24 +92,40 @@ def wrong_lock(project: Project) -> Iterator[Problem]:
 
 
 def _writes(project: Project) -> dict[str, list[_Write]]:
-    """All writes by location, with the keys of the locks held; those of objects that are not shared yet are left out."""
+    """All writes of what is written under a lock somewhere, by location, with the keys of the locks held; those of objects that are not shared yet are left out."""
+    always = (project.links.funcs[func_id] for func_id, keys in project.entry.always.items() if keys)
+    locked = {
+        key
+        for func in (*project.having(Held), *always)
+        for key, (_, step, *_, held) in _written(project, func)
+        if held or step.held
+    }
+    names = {last_of(key) for key in locked}
     found: dict[str, list[_Write]] = defaultdict(list)
-    for func in project.functions:
-        if func.id in project.entry.owned:
-            continue
-        above = project.entry.always.get(func.id, frozenset())
-        binding = None
-        for step in project.steps(func):
-            node = step.node
-            if type(node) is not Access or node.kind == Kind.READ or node.form in _NO_STORE:
-                continue
-            if not node.ref.path and node.ref.root == Root.VAR:
-                continue
-            binding = binding if binding is not None else dict(default_binding(func, project.types))
-            location = project.sharing.location(node.ref, func, binding)
-            if location is not None:
-                found[location.key].append((func, step, node, location, guard_keys(step.held) | above))
+    for func in project.functions if locked else ():
+        for key, write in _written(project, func, names):
+            if key in locked:
+                found[key].append(write)
     return found
+
+
+def _written(project: Project, func: Func, names: Container[str] | None = None) -> Iterator[tuple[str, _Write]]:
+    """What the function writes, by location; with `names` only what can have one of these last names."""
+    if func.id in project.entry.owned:
+        return
+    above = project.entry.always.get(func.id, frozenset())
+    binding = default_binding(func, project.types)
+    for step in project.steps(func):
+        node = step.node
+        if type(node) is not Access or node.kind is Kind.READ or node.form in _NO_STORE:
+            continue
+        if not node.ref.path and node.ref.root is Root.VAR:
+            continue
+        if names is not None and not project.sharing.may_be(node, func, names):
+            continue
+        location = project.sharing.location(node.ref, func, binding)
+        if location is not None:
+            yield location.key, (func, step, node, location, guard_keys(step.held) | above)
 
 
 def _by_instance(project: Project, writes: list[_Write]) -> Iterator[Problem]:

@@ -80,7 +80,7 @@ def write_lost_across_process(project: Project) -> Iterator[Problem]:
 
 def _nested(project: Project) -> Iterator[Problem]:
     for func in project.functions:
-        uses = project.uses.of(func)
+        uses = project.uses.acts(func)
         for use in uses:
             if (
                 not (use.act.in_place or use.act is Act.UPDATE)

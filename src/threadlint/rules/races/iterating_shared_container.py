@@ -110,7 +110,7 @@ def _uses(project: Project) -> dict[str, list[Use]]:
     """Goings-through and changes, by the last name, of what is both gone through and changed somewhere."""
     found: dict[str, list[Use]] = defaultdict(list)
     for func in project.functions:
-        for use in project.uses.of(func):
+        for use in project.uses.acts(func):
             if use.act is Act.ITERATE or use.act.in_place:
                 found[(use.ref.path[-1] if use.ref.path else use.ref.name).rpartition(".")[2]].append(use)
     return {

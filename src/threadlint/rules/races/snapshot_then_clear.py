@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from threadlint.findings import Confidence, Problem, Related, Severity
 from threadlint.project.bodies.snapshots import Emptied
-from threadlint.project.bodies.uses import Act, Use
+from threadlint.project.bodies.uses import Act, Use, last_name
 from threadlint.project.guard_names import hold
 from threadlint.project.locks.locks import text
 from threadlint.project.project import Project
@@ -160,10 +160,11 @@ def _adders(project: Project, found: Emptied) -> list[Use]:
     last = found.ref.path[-1] if found.ref.path else found.ref.name
     return [
         use
-        for func in project.functions
-        if func is not found.func and func.id not in project.entry.owned and not func.is_module
-        for use in project.uses.of(func)
+        for use in project.uses.acts_on(last_name(found.ref))
         if use.act is Act.ADD
+        and use.func is not found.func
+        and use.func.id not in project.entry.owned
+        and not use.func.is_module
         and (use.ref.path[-1] if use.ref.path else use.ref.name) == last
         and key
         and _key(project, use) == key

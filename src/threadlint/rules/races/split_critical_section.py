@@ -89,7 +89,9 @@ def split_critical_section(project: Project) -> Iterator[Problem]:
     - A test in the second block that reads shared state, or another read of the value there, counts as a check that the value is still good.
     - A location that only one thread ever writes is left alone where all its writers are seen.
     """
-    for func in project.functions:
+    writers = [func for func in project.having(Held) if _is_writer(project, func)]
+    updating = project.having(Kind.UPDATE) if writers else ()
+    for func in dict.fromkeys((*project.having(Held), *updating, *project.callers_of(writers))):
         if func.is_module or func.facts.name in OWNED_METHODS or project.assumes_lock(func):
             continue
         steps = project.steps(func)
@@ -102,6 +104,11 @@ def split_critical_section(project: Project) -> Iterator[Problem]:
                     yield from _property(project, func, step, node)
             elif isinstance(node, Call) and node.args:
                 yield from _pair(project, func, steps, number, node)
+
+
+def _is_writer(project: Project, func: Func) -> bool:
+    accessor = project.accessors.of(func)
+    return accessor is not None and bool(accessor.param)
 
 
 def _check(project: Project, func: Func, steps: list[Step], number: int, write: Access) -> Iterator[Problem]:

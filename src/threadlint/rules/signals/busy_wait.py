@@ -235,7 +235,7 @@ def _changed(project: Project, ref: Ref, func: Func) -> tuple[str, str, Use | No
 
 def _writes(project: Project, state: State, func: Func) -> Iterator[Use]:
     """Where other functions of the file, which are no constructors, change the state."""
-    for other in project.functions_of(func.module):
+    for other in project.links.functions_of(func.module):
         if other is func or other.id in project.entry.owned:
             continue
         if (
@@ -244,6 +244,6 @@ def _writes(project: Project, state: State, func: Func) -> Iterator[Use]:
             and not other.facts.owner.startswith(func.facts.cls)
         ):
             continue
-        for use in project.uses.of(other):
+        for use in project.uses.acts(other):
             if use.act.writes and project.signals.predicates.state(use.ref, other) == state:
                 yield use

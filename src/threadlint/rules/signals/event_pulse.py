@@ -176,7 +176,7 @@ def _late_clear(project: Project, call: SignalCall, wait: SignalCall) -> Iterato
             continue
         changed = {
             project.signals.predicates.state(use.ref, setter.func)
-            for use in project.uses.of(setter.func)
+            for use in project.uses.acts(setter.func)
             if use.act.writes and use.step < setter.number
         } - {()}
         shown = next((state for state in sorted(changed) if meet(looked, frozenset([state]))), None)
