@@ -12,6 +12,7 @@ import libcst as cst
 from threadlint.facts import comments
 from threadlint.facts.building import Mismatch, build
 from threadlint.facts.model import FileFacts, Span
+from threadlint.facts.outline import NEWLINE
 from threadlint.facts.positions import Positions, positions
 from threadlint.facts.source import SHALLOW, Source, parse, run_deep
 from threadlint.facts.visitors import comprehensions, definitions, expressions, statements, stores
@@ -62,8 +63,9 @@ def _extract(source: Source, module: cst.Module) -> FileFacts:
 def _facts(source: Source, module: cst.Module, places: Positions) -> FileFacts:
     text = source.text
     on_values, on_statements = _handlers()
-    bound = bindings(module.body, walrus=":=" in text)
-    walk = Walk(places, ":=" in text, on_values, on_statements, Frame("", None, bound))
+    walrus = _lines_with_walrus(text)
+    bound = bindings(module.body, walrus=bool(walrus))
+    walk = Walk(places, walrus, on_values, on_statements, Frame("", None, bound))
     body = definitions.module(walk, module, _whole(text))
     said = comments.scan(text, source.outline) if comments.mentioned(text) else comments.Comments()
     return FileFacts(
@@ -75,6 +77,12 @@ def _facts(source: Source, module: cst.Module, places: Positions) -> FileFacts:
         said.suppressions,
         (*said.annotations, *walk.guards),
     )
+
+
+def _lines_with_walrus(text: str) -> list[int]:
+    if ":=" not in text:
+        return []
+    return [number for number, line in enumerate(NEWLINE.split(text), start=1) if ":=" in line]
 
 
 def _whole(text: str) -> Span:

@@ -19,6 +19,7 @@ Names that are not expressions (of attributes, keywords, imports, in `global` an
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Sequence
 from functools import cache
@@ -42,12 +43,13 @@ _CLOSING = re.compile(r"(?:[ \t\f\r\n]|\\(?:\r\n|\r|\n)|#[^\r\n]*)*\)")
 class Positions:
     """The places of the nodes of one tree."""
 
-    __slots__ = ("_lines", "_module", "_pairs", "_text")
+    __slots__ = ("_ascii", "_lines", "_module", "_pairs", "_text")
 
     def __init__(self, module: cst.Module, text: str, pairs: Mapping[int, Any]) -> None:
         self._module = module  # keeps the nodes, and so their ids
         self._text = text
         self._pairs = pairs
+        self._ascii = text.isascii()
         self._lines: list[str] | None = None
 
     def of(self, node: cst.CSTNode) -> Span:
@@ -58,11 +60,22 @@ class Positions:
         found = self._pairs.get(id(node))
         if found is None:
             return self._of_wrapper(node)
-        if type(found) is tuple:
-            return found
-        if type(found) is Link:
+        kind = type(found)
+        if kind is tuple:
+            return found  # type: ignore[no-any-return]
+        if kind is Link:
             return (*self._start(found.first), *self._closed(found.last, found.closing))
+        if self._ascii:
+            return found.lineno, found.col_offset + 1, found.end_lineno, found.end_col_offset + 1
         return (*self._start(found), *self._end(found))
+
+    def literal(self, node: cst.SimpleString | cst.Integer | cst.Float) -> Any:
+        """The value of a string or a number, which Python's parser has worked out already.
+
+        Raises ValueError or SyntaxError where the text is none to Python.
+        """
+        found = self._pairs.get(id(node))
+        return found.value if type(found) is ast.Constant else ast.literal_eval(node.value)
 
     def _of_wrapper(self, node: cst.CSTNode) -> Span:
         if isinstance(node, cst.SimpleStatementLine):
@@ -80,9 +93,11 @@ class Positions:
 
     def _column(self, line: int, offset: int) -> int:
         """The column of an offset in bytes of UTF-8."""
+        if self._ascii:
+            return offset + 1
         if self._lines is None:
-            self._lines = [] if self._text.isascii() else NEWLINE.split(self._text)
-        if not self._lines or self._lines[line - 1].isascii():
+            self._lines = NEWLINE.split(self._text)
+        if self._lines[line - 1].isascii():
             return offset + 1
         return len(self._lines[line - 1].encode()[:offset].decode()) + 1
 

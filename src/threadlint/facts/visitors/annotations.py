@@ -31,14 +31,15 @@ _LAST_ITEM = {
 
 def annotation(walk: Walk, node: cst.CSTNode) -> Value | None:
     """The class that an annotation names, unions as `or`, containers as `Many`; None where it names none."""
-    if isinstance(node, (cst.Name, cst.Attribute)):
+    kind: type = type(node)
+    if kind is cst.Name or kind is cst.Attribute:
         return _named(walk, dotted(node))
-    if isinstance(node, cst.SimpleString):
-        return _quoted(walk, node)
-    if isinstance(node, cst.BinaryOperation) and isinstance(node.operator, cst.BitOr):
-        return _union([annotation(walk, node.left), annotation(walk, node.right)])
-    if isinstance(node, cst.Subscript):
-        return _subscript(walk, node)
+    if kind is cst.SimpleString:
+        return _quoted(walk, node)  # type: ignore[arg-type]
+    if kind is cst.BinaryOperation and type(node.operator) is cst.BitOr:  # type: ignore[attr-defined]
+        return _union([annotation(walk, node.left), annotation(walk, node.right)])  # type: ignore[attr-defined]
+    if kind is cst.Subscript:
+        return _subscript(walk, node)  # type: ignore[arg-type]
     return None
 
 

@@ -46,7 +46,7 @@ def _comp_for(walk: Walk, node: Any, loop: cst.CompFor, kind: str) -> tuple[Valu
         walk.value(test.test)
     if loop.inner_for_in is not None:
         item, key = _comp_for(walk, node, loop.inner_for_in, kind)
-    elif isinstance(node, cst.DictComp):
+    elif type(node) is cst.DictComp:
         key = walk.value(node.key)
         item = walk.value(node.value)
     else:

@@ -10,7 +10,7 @@ from typing import Any
 
 import libcst as cst
 
-from threadlint.facts.model import Class, Function, Jump, Node, Param, Ref, Root, Span, Value
+from threadlint.facts.model import Class, Function, Jump, Param, Ref, Root, Span, Value
 from threadlint.facts.visitors import stores
 from threadlint.facts.visitors.annotations import annotation
 from threadlint.facts.visitors.scopes import bindings
@@ -22,10 +22,10 @@ _SPEAKS_OF_LOCK = re.compile(r"\b(lock|mutex)", re.IGNORECASE)
 def _docstring(node: cst.FunctionDef) -> str:
     """The docstring where it speaks of a lock."""
     first = node.body.body[0]
-    if isinstance(first, cst.SimpleStatementLine):
+    if type(first) is cst.SimpleStatementLine:
         first = first.body[0]
-    written = first.value if isinstance(first, cst.Expr) else None
-    if not isinstance(written, cst.SimpleString) or not _SPEAKS_OF_LOCK.search(written.value):
+    written = first.value if type(first) is cst.Expr else None
+    if type(written) is not cst.SimpleString or not _SPEAKS_OF_LOCK.search(written.value):
         return ""
     try:
         text = ast.literal_eval(written.value)
@@ -44,20 +44,25 @@ def _function(walk: Walk, node: cst.FunctionDef) -> None:
     frame = Frame(
         qualname,
         walk.frame,
-        bindings(node.body.body, walrus=walk.walrus),
+        bindings(node.body.body, walrus=walk.walrus_in(node)),
         scope.qualname if scope else "",
         node.asynchronous is not None,
     )
     frame.bound.names.update(param.name for param in params)
     walk.modules.extend(frame.bound.modules)
-    body = _inside(walk, frame, lambda: walk.body(node.body.body))
+    outer = walk.frame
+    walk.frame = frame
+    try:
+        walk.body(node.body.body)
+    finally:
+        walk.frame = outer
     span = walk.at(node)
     walk.functions.append(
         Function(
             qualname,
             node.name.value,
             span,
-            body,
+            tuple(frame.blocks[0]),
             params,
             decorators,
             owner=walk.frame.qualname,
@@ -79,33 +84,20 @@ def _prefix(walk: Walk) -> str:
     return f"{frame.qualname}.<locals>." if frame.outer is not None else ""
 
 
-def _inside(walk: Walk, frame: Frame, work: Callable[[], None]) -> tuple[Node, ...]:
-    outer = walk.frame
-    walk.frame = frame
-    try:
-        work()
-    finally:
-        walk.frame = outer
-    return tuple(frame.blocks[0])
-
-
 def _params(walk: Walk, node: cst.Parameters) -> tuple[Param, ...]:
-    found: list[Param] = []
-
-    def add(param: cst.Param, kind: str) -> None:
-        declared = annotation(walk, param.annotation.annotation) if param.annotation is not None else None
-        default = walk.value(param.default) if param.default is not None else None
-        found.append(Param(param.name.value, kind, declared, default))
-
-    for param in (*node.posonly_params, *node.params):
-        add(param, "pos")
-    if isinstance(node.star_arg, cst.Param):
-        add(node.star_arg, "*")
-    for param in node.kwonly_params:
-        add(param, "kw")
+    found = [_param(walk, param, "pos") for params in (node.posonly_params, node.params) for param in params]
+    if type(node.star_arg) is cst.Param:
+        found.append(_param(walk, node.star_arg, "*"))
+    found.extend(_param(walk, param, "kw") for param in node.kwonly_params)
     if node.star_kwarg is not None:
-        add(node.star_kwarg, "**")
+        found.append(_param(walk, node.star_kwarg, "**"))
     return tuple(found)
+
+
+def _param(walk: Walk, node: cst.Param, kind: str) -> Param:
+    declared = annotation(walk, node.annotation.annotation) if node.annotation is not None else None
+    default = walk.value(node.default) if node.default is not None else None
+    return Param(node.name.value, kind, declared, default)
 
 
 def _lambda(walk: Walk, node: cst.Lambda) -> Value:
@@ -117,18 +109,17 @@ def _lambda(walk: Walk, node: cst.Lambda) -> Value:
     )
     frame = Frame(qualname, outer, bindings((), walrus=False))
     frame.bound.names.update(param.name for param in params)
-
-    def work() -> None:
-        value = walk.value(node.body)
-        frame.emit(Jump("return", span, value))
-
-    body = _inside(walk, frame, work)
+    walk.frame = frame
+    try:
+        frame.emit(Jump("return", span, walk.value(node.body)))
+    finally:
+        walk.frame = outer
     walk.functions.append(
         Function(
             qualname,
             "<lambda>",
             span,
-            body,
+            tuple(frame.blocks[0]),
             params,
             owner=outer.qualname,
             is_generator=frame.is_generator,
@@ -147,7 +138,7 @@ def _class(walk: Walk, node: cst.ClassDef) -> None:
     qualname = walk.unique(f"{_prefix(walk)}{name}")
     span: Span = walk.at(node)
     ref = walk.resolve(name)
-    bound = bindings(node.body.body, walrus=walk.walrus)
+    bound = bindings(node.body.body, walrus=walk.walrus_in(node))
     walk.modules.extend(bound.modules)
     walk.classes.append(Class(qualname, name, span, bases, decorators, walk.frame.qualname))
     walk.frame.classes.append(ClassScope(qualname, ref, bound))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import ast
+import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -19,10 +19,15 @@ from threadlint.facts.model import (
     Operate,
     Ref,
     Root,
+    Span,
     Suspend,
     Value,
 )
 from threadlint.facts.visitors.walk import Walk
+
+_VAR, _RESULT, _BUILTIN = Root.VAR, Root.RESULT, Root.BUILTIN
+_CONSTANTS = {name: Const(value) for name, value in (("True", True), ("False", False), ("None", None))}
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def extend(base: Value, step: str) -> Value:
@@ -38,7 +43,11 @@ def place(walk: Walk, node: cst.CSTNode) -> Value:
     if kind is cst.Name:
         return walk.resolve(node.value)  # type: ignore[attr-defined]
     if kind is cst.Attribute:
-        return extend(place(walk, node.value), node.attr.value)  # type: ignore[attr-defined]
+        base = place(walk, node.value)  # type: ignore[attr-defined]
+        step = node.attr.value  # type: ignore[attr-defined]
+        return (
+            Ref(base.root, base.name, (*base.path, step), base.owner) if type(base) is Ref else Derived((base,), step)
+        )
     if kind is cst.Subscript:
         base = place(walk, node.value)  # type: ignore[attr-defined]
         return extend(base, index(walk, node.slice))  # type: ignore[attr-defined]
@@ -50,13 +59,13 @@ def index(walk: Walk, slices: Sequence[cst.SubscriptElement]) -> str:
     texts: list[str] = []
     for element in slices:
         part = element.slice
-        if isinstance(part, cst.Slice):
+        if type(part) is cst.Slice:
             for bound in (part.lower, part.upper, part.step):
                 if bound is not None:
                     walk.value(bound)
             ends = (part.lower, part.upper)
             texts.append(":".join("" if bound is None else key_text(bound) for bound in ends))
-        elif isinstance(part, cst.Index):
+        elif type(part) is cst.Index:
             walk.value(part.value)
             texts.append(key_text(part.value))
     return f"[{', '.join(texts)}]"
@@ -64,26 +73,33 @@ def index(walk: Walk, slices: Sequence[cst.SubscriptElement]) -> str:
 
 def key_text(node: cst.CSTNode) -> str:
     """The text of a simple index, `...` for anything longer."""
-    if isinstance(node, (cst.Name, cst.Integer, cst.SimpleString)):
-        return node.value
-    if isinstance(node, cst.Attribute):
-        inner = key_text(node.value)
-        return f"{inner}.{node.attr.value}" if inner != "..." else inner
+    kind = type(node)
+    if kind is cst.Name or kind is cst.SimpleString or kind is cst.Integer:
+        return node.value  # type: ignore[attr-defined, no-any-return]
+    if kind is cst.Attribute:
+        inner = key_text(node.value)  # type: ignore[attr-defined]
+        return f"{inner}.{node.attr.value}" if inner != "..." else inner  # type: ignore[attr-defined]
     return "..."
 
 
-def _reading(walk: Walk, node: cst.Name | cst.Attribute | cst.Subscript) -> Value:
+def _name(walk: Walk, node: cst.Name) -> Value:
+    ref = walk.resolve(node.value)
+    if ref.root is _BUILTIN:
+        return _CONSTANTS.get(ref.name, ref)
+    walk.read(ref, node)
+    return ref
+
+
+def _reading(walk: Walk, node: cst.Attribute | cst.Subscript) -> Value:
     value = place(walk, node)
     if type(value) is Ref:
-        if value.root == Root.BUILTIN and value.name in ("True", "False", "None") and not value.path:
-            return Const({"True": True, "False": False, "None": None}[value.name])
-        walk.read(value, walk.at(node))
+        walk.read(value, node)
     return value
 
 
 def _call(walk: Walk, node: cst.Call, use: str = "used") -> Value:
     frame = walk.frame
-    if isinstance(node.func, cst.Name) and node.func.value == "super" and frame.cls:
+    if frame.cls and type(node.func) is cst.Name and node.func.value == "super":
         for arg in node.args:
             walk.value(arg.value)
         return Ref(Root.SUPER, "super", (), frame.cls)
@@ -94,50 +110,47 @@ def _call(walk: Walk, node: cst.Call, use: str = "used") -> Value:
     for arg in node.args:
         value = walk.value(arg.value)
         if arg.keyword is not None:
-            keywords.append((arg.keyword.value, _grouped(arg.value, value) if arg.keyword.value == "args" else value))
+            keyword = arg.keyword.value
+            keywords.append((keyword, _grouped(arg.value, value) if keyword == "args" else value))
+        elif not arg.star:
+            args.append(value)
         elif arg.star == "**":
             keywords.append(("**", value))
-        elif arg.star:
+        else:
             starred = True
             args.append(Many("star", (value,), repeated=True))
-        else:
-            args.append(value)
     frame.calls += 1
     frame.switch_point()
-    call = Call(frame.calls, walk.at(node), callee, tuple(args), tuple(keywords), use, starred)
-    frame.emit(call)
-    result = call.result
-    sources = _receiver_flow(walk, callee, args, node)
-    for value in (*args, *(value for _, value in keywords)):
-        sources += walk_flows(walk, value)
-    frame.results[result.name] = sources
-    return result
+    span = walk.at(node)
+    frame.emit(Call(frame.calls, span, callee, tuple(args), tuple(keywords), use, starred))
+    sources = _receiver_flow(walk, callee, node, span) if type(callee) is Ref and callee.path else ()
+    for value in args:
+        if type(value) is not Const:
+            sources += walk_flows(walk, value)
+    for _, value in keywords:
+        if type(value) is not Const:
+            sources += walk_flows(walk, value)
+    number = str(frame.calls)
+    frame.results[number] = sources
+    return Ref(_RESULT, number)
 
 
 def _grouped(node: cst.BaseExpression, value: Value) -> Value:
     """`args=(name)`: a name in parentheses, which looks like a tuple and is none."""
-    return Derived((value,), "()") if isinstance(node, (cst.Name, cst.Attribute)) and node.lpar else value
+    return Derived((value,), "()") if type(node) in (cst.Name, cst.Attribute) and node.lpar else value
 
 
-def _receiver_flow(walk: Walk, callee: Value, args: list[Value], node: cst.Call) -> tuple[Any, ...]:
+def _receiver_flow(walk: Walk, callee: Ref, node: cst.Call, span: Span) -> tuple[Any, ...]:
     """What the receiver of a method call puts into the result: `d.get(k)` reads the element `d[k]`, `x.strip()` the value of `x`."""
-    if type(callee) is not Ref or not callee.path:
+    method = callee.path[-1]
+    if method == "acquire" or method[0] == "[":
         return ()
-    receiver = callee.receiver
     time = walk.frame.switched - 1
-    if callee.path[-1] == "get" and args and node.args:
-        return (
-            (
-                Ref(
-                    receiver.root, receiver.name, (*receiver.path, f"[{key_text(node.args[0].value)}]"), receiver.owner
-                ),
-                walk.at(node),
-                time,
-            ),
-        )
-    if callee.path[-1] == "acquire" or callee.path[-1].startswith("["):
-        return ()
-    return ((receiver, walk.at(node), time), *walk_flows(walk, receiver))
+    if method == "get" and any(arg.keyword is None and arg.star != "**" for arg in node.args):
+        key = (*callee.path[:-1], f"[{key_text(node.args[0].value)}]")
+        return ((Ref(callee.root, callee.name, key, callee.owner), span, time),)
+    receiver = callee.receiver
+    return ((receiver, span, time), *walk_flows(walk, receiver))
 
 
 def walk_flows(walk: Walk, value: Value | None) -> tuple[Any, ...]:
@@ -145,10 +158,12 @@ def walk_flows(walk: Walk, value: Value | None) -> tuple[Any, ...]:
     kind = type(value)
     frame = walk.frame
     if kind is Ref:
-        if value.root == Root.RESULT and not value.path:  # type: ignore[union-attr]
-            return frame.results.get(value.name, ())  # type: ignore[union-attr]
-        if value.root == Root.VAR and not value.path and value.owner == frame.qualname:  # type: ignore[union-attr]
-            return frame.carried.get(value.name, ())  # type: ignore[union-attr]
+        if not value.path:  # type: ignore[union-attr]
+            root = value.root  # type: ignore[union-attr]
+            if root is _RESULT:
+                return frame.results.get(value.name, ())  # type: ignore[union-attr]
+            if root is _VAR and value.owner == frame.qualname:  # type: ignore[union-attr]
+                return frame.carried.get(value.name, ())  # type: ignore[union-attr]
         seen = frame.read_at.get(value)  # type: ignore[arg-type]
         return ((value, *seen),) if seen else ()
     if kind is Derived:
@@ -167,11 +182,12 @@ def walk_flows(walk: Walk, value: Value | None) -> tuple[Any, ...]:
 
 def discarded(walk: Walk, node: cst.BaseExpression) -> None:
     """An expression as a statement: its value is thrown away."""
-    if type(node) is cst.Call:
-        _call(walk, node, "discarded")
-    elif type(node) is cst.Await:
-        _await(walk, node, "discarded")
-    else:
+    kind = type(node)
+    if kind is cst.Call:
+        _call(walk, node, "discarded")  # type: ignore[arg-type]
+    elif kind is cst.Await:
+        _await(walk, node, "discarded")  # type: ignore[arg-type]
+    elif kind is not cst.SimpleString:
         walk.value(node)
 
 
@@ -195,7 +211,7 @@ def _await(walk: Walk, node: cst.Await, use: str = "awaited") -> Value:
 def _yield(walk: Walk, node: cst.Yield) -> Value:
     walk.frame.is_generator = True
     kind, value = "yield", None
-    if isinstance(node.value, cst.From):
+    if type(node.value) is cst.From:
         kind, value = "yield from", walk.value(node.value.item)
     elif node.value is not None:
         value = walk.value(node.value)
@@ -212,33 +228,33 @@ def _binary(walk: Walk, node: cst.BinaryOperation) -> Value:
         spine.append(left)
         left = left.left
     parts = [walk.value(left)]
-    parts.extend(walk.value(operation.right) for operation in reversed(spine))
-    open_parts = tuple(part for part in parts if type(part) is not Const)
-    if open_parts and not any(type(part) is Const and type(part.value) is str for part in parts):
+    parts.extend([walk.value(operation.right) for operation in reversed(spine)])
+    open_parts = tuple([part for part in parts if type(part) is not Const])
+    kinds = {type(part.value) for part in parts if type(part) is Const} if len(open_parts) < len(parts) else ()
+    if open_parts and str not in kinds:
         walk.frame.emit(Operate(walk.at(node)))
-    counted = len(spine) == 1 and any(type(part) is Const and type(part.value) is int for part in parts)
+    counted = len(spine) == 1 and int in kinds
     return Derived(tuple(parts) if counted else open_parts, type(node.operator).__name__)
 
 
 def _boolean(walk: Walk, node: cst.BooleanOperation) -> Value:
-    op = "and" if isinstance(node.operator, cst.And) else "or"
+    operator = type(node.operator)
     spine: list[cst.CSTNode] = []
     left: cst.CSTNode = node
-    while (
-        isinstance(left, cst.BooleanOperation)
-        and isinstance(left.operator, cst.And) == (op == "and")
-        and (left is node or not left.lpar)
-    ):
+    while type(left) is cst.BooleanOperation and type(left.operator) is operator and (left is node or not left.lpar):
         spine.append(left.right)
         left = left.left
-    return Logic(op, (walk.value(left), *(walk.value(right) for right in reversed(spine))))
+    items = [walk.value(left)]
+    items.extend([walk.value(right) for right in reversed(spine)])
+    return Logic("and" if operator is cst.And else "or", tuple(items))
 
 
 def _unary(walk: Walk, node: cst.UnaryOperation) -> Value:
     value = walk.value(node.expression)
-    if isinstance(node.operator, cst.Not):
+    operator = type(node.operator)
+    if operator is cst.Not:
         return Logic("not", (value,))
-    if isinstance(node.operator, cst.Minus) and type(value) is Const and isinstance(value.value, (int, float)):
+    if operator is cst.Minus and type(value) is Const and isinstance(value.value, (int, float)):
         return Const(-value.value)
     return Derived((value,), "unary")
 
@@ -270,7 +286,7 @@ def _conditional(walk: Walk, node: cst.IfExp) -> Value:
 
 def _display(kind: str) -> Callable[[Walk, Any], Value]:
     def display(walk: Walk, node: cst.Tuple | cst.List | cst.Set) -> Value:
-        return Many(kind, tuple(walk.value(element.value) for element in node.elements))
+        return Many(kind, tuple([walk.value(element.value) for element in node.elements]))
 
     return display
 
@@ -279,7 +295,7 @@ def _dict(walk: Walk, node: cst.Dict) -> Value:
     items: list[Value] = []
     keys: list[Value] = []
     for element in node.elements:
-        if isinstance(element, cst.DictElement):
+        if type(element) is cst.DictElement:
             keys += made(walk.value(element.key))
         items.append(walk.value(element.value))
     return Many("dict", tuple(items), keys=tuple(keys))
@@ -287,24 +303,24 @@ def _dict(walk: Walk, node: cst.Dict) -> Value:
 
 def made(key: Value | None) -> tuple[Value, ...]:
     """The key of a dict where a call makes it: an object, such as a future, that lives on as a key."""
-    return (key,) if isinstance(key, Ref) and key.root == Root.RESULT and not key.path else ()
+    return (key,) if type(key) is Ref and key.root is _RESULT and not key.path else ()
 
 
-def _number(walk: Walk, node: cst.Integer | cst.Float) -> Value:  # noqa: ARG001 (the handlers share one form)
-    value = node.evaluated_value if len(node.value) < 40 else 0
+def _number(walk: Walk, node: cst.Integer | cst.Float) -> Value:
+    value = walk.positions.literal(node) if len(node.value) < 40 else 0
     # Facts are stored with integers of 64 bits.
     return UNKNOWN if isinstance(value, int) and value >= 2**63 else Const(value)
 
 
-def _string(walk: Walk, node: cst.SimpleString) -> Value:  # noqa: ARG001
-    if len(node.value) > 200 or "b" in node.prefix.lower():
+def _string(walk: Walk, node: cst.SimpleString) -> Value:
+    if len(node.value) > 200:
         return UNKNOWN
     try:
-        text = str(ast.literal_eval(node.value))
+        text = walk.positions.literal(node)
     except (ValueError, SyntaxError):
         return UNKNOWN
     # half of a surrogate pair is no character: facts could not be stored with it
-    return UNKNOWN if any("\ud800" <= letter <= "\udfff" for letter in text) else Const(text)
+    return Const(text) if type(text) is str and (text.isascii() or not _LONE_SURROGATE.search(text)) else UNKNOWN
 
 
 def _concatenated(walk: Walk, node: cst.ConcatenatedString) -> Value:
@@ -312,7 +328,7 @@ def _concatenated(walk: Walk, node: cst.ConcatenatedString) -> Value:
     found: list[Value] = []
     formatted = False
     right: cst.CSTNode = node
-    while isinstance(right, cst.ConcatenatedString):
+    while type(right) is cst.ConcatenatedString:
         formatted |= _fields(walk, right.left, found)
         right = right.right
     formatted |= _fields(walk, right, found)
@@ -327,7 +343,7 @@ def _formatted(walk: Walk, node: Any) -> Value:
 
 def _fields(walk: Walk, node: Any, found: list[Value]) -> bool:
     """Add the values in the fields of a string; gives whether it may have any."""
-    if isinstance(node, cst.SimpleString):
+    if type(node) is cst.SimpleString:
         return False
     todo = list(node.parts)
     while todo:
@@ -345,7 +361,7 @@ def _starred(walk: Walk, node: cst.StarredElement) -> Value:
 def handlers() -> dict[type, Callable[[Walk, Any], Value]]:
     """The handlers of expressions, by node type."""
     table: dict[type, Callable[[Walk, Any], Value]] = {
-        cst.Name: _reading,
+        cst.Name: _name,
         cst.Attribute: _reading,
         cst.Subscript: _reading,
         cst.Call: _call,

@@ -35,10 +35,10 @@ def bindings(body: Iterable[cst.CSTNode], *, walrus: bool) -> Bindings:
 def dotted(node: cst.CSTNode | None) -> str:
     """`a.b.c` of a name or attribute chain; empty for anything else."""
     parts: list[str] = []
-    while isinstance(node, cst.Attribute):
+    while type(node) is cst.Attribute:
         parts.append(node.attr.value)
         node = node.value
-    if not isinstance(node, cst.Name):
+    if type(node) is not cst.Name:
         return ""
     parts.append(node.value)
     return ".".join(reversed(parts))
@@ -46,13 +46,16 @@ def dotted(node: cst.CSTNode | None) -> str:
 
 def target_names(node: cst.CSTNode) -> Iterable[str]:
     """The plain names in an assignment target."""
-    if isinstance(node, cst.Name):
-        yield node.value
-    elif isinstance(node, (cst.Tuple, cst.List)):
-        for element in node.elements:
-            yield from target_names(element.value)
-    elif isinstance(node, cst.StarredElement):
-        yield from target_names(node.value)
+    kind = type(node)
+    if kind is cst.Name:
+        return (node.value,)  # type: ignore[attr-defined]
+    if kind is cst.Tuple or kind is cst.List:
+        return [name for element in node.elements for name in target_names(element.value)]  # type: ignore[attr-defined]
+    return target_names(node.value) if kind is cst.StarredElement else ()  # type: ignore[attr-defined]
+
+
+_DEFINITIONS = frozenset({cst.FunctionDef, cst.ClassDef})
+_CLOSED = _DEFINITIONS | {cst.Lambda, cst.IndentedBlock}
 
 
 def _body(found: Bindings, body: Iterable[cst.CSTNode]) -> None:
@@ -60,7 +63,7 @@ def _body(found: Bindings, body: Iterable[cst.CSTNode]) -> None:
         handler = _HANDLERS.get(type(node))
         if handler is not None:
             handler(found, node)
-        if found.walrus and not isinstance(node, (cst.FunctionDef, cst.ClassDef)):
+        if found.walrus and type(node) not in _DEFINITIONS:
             _search_walrus(found, node)
 
 
@@ -68,10 +71,11 @@ def _search_walrus(found: Bindings, node: cst.CSTNode) -> None:
     todo: list[cst.CSTNode] = [node]
     while todo:
         node = todo.pop()
-        if isinstance(node, (cst.FunctionDef, cst.ClassDef, cst.Lambda, cst.IndentedBlock)):
+        kind = type(node)
+        if kind in _CLOSED:
             continue
-        if isinstance(node, cst.NamedExpr):
-            found.names.update(target_names(node.target))
+        if kind is cst.NamedExpr:
+            found.names.update(target_names(node.target))  # type: ignore[attr-defined]
         todo.extend(parts(node))
 
 
@@ -104,8 +108,12 @@ def _line(found: Bindings, node: cst.SimpleStatementLine) -> None:
 
 
 def _assign(found: Bindings, node: cst.Assign) -> None:
-    for target in node.targets:
-        found.names.update(target_names(target.target))
+    for one in node.targets:
+        target = one.target
+        if type(target) is cst.Name:
+            found.names.add(target.value)
+        else:
+            found.names.update(target_names(target))
 
 
 def _one_target(found: Bindings, node: cst.AugAssign | cst.AnnAssign) -> None:
@@ -129,7 +137,7 @@ def _if(found: Bindings, node: cst.If) -> None:
     branch: cst.If | cst.Else | None = node
     while branch is not None:
         _block(found, branch.body)
-        branch = branch.orelse if isinstance(branch, cst.If) else None
+        branch = branch.orelse if type(branch) is cst.If else None
 
 
 def _with(found: Bindings, node: cst.With) -> None:
@@ -162,10 +170,12 @@ def pattern_names(pattern: cst.CSTNode) -> Iterable[str]:
     todo: list[cst.CSTNode] = [pattern]
     while todo:
         node = todo.pop()
-        if isinstance(node, (cst.MatchAs, cst.MatchStar)) and node.name is not None:
-            yield node.name.value
-        elif isinstance(node, cst.MatchMapping) and node.rest is not None:
-            yield node.rest.value
+        kind: type = type(node)
+        if kind is cst.MatchAs or kind is cst.MatchStar:
+            if node.name is not None:  # type: ignore[attr-defined]
+                yield node.name.value  # type: ignore[attr-defined]
+        elif kind is cst.MatchMapping and node.rest is not None:  # type: ignore[attr-defined]
+            yield node.rest.value  # type: ignore[attr-defined]
         todo.extend(parts(node))
 
 

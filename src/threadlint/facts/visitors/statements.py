@@ -73,7 +73,7 @@ def _if(walk: Walk, node: cst.If) -> None:
     test = walk.value(node.test)
     body = walk.block(node.body.body)
     frame.open()
-    if isinstance(node.orelse, cst.If):
+    if type(node.orelse) is cst.If:
         _if(walk, node.orelse)
     elif node.orelse is not None:
         walk.body(node.orelse.body.body)
@@ -113,7 +113,7 @@ def _with(walk: Walk, node: cst.With) -> None:
         target = None
         if item.asname is not None:
             bound.append((item.asname.name, value))
-            if isinstance(item.asname.name, cst.Name):
+            if type(item.asname.name) is cst.Name:
                 target = walk.resolve(item.asname.name.value)
         items.append(WithItem(walk.at(item.item), value, target))
     frame.open()
@@ -138,10 +138,10 @@ def _handler(walk: Walk, node: cst.ExceptHandler | cst.ExceptStarHandler) -> Han
     types: tuple[Value, ...] = ()
     if node.type is not None:
         value = walk.value(node.type)
-        types = value.items if isinstance(value, Many) else (value,)
+        types = value.items if type(value) is Many else (value,)
     frame.open()
     name = ""
-    if node.name is not None and isinstance(node.name.name, cst.Name):
+    if node.name is not None and type(node.name.name) is cst.Name:
         name = node.name.name.value
         stores.bind(walk, name, UNKNOWN, walk.at(node), "except")
     walk.body(node.body.body)

@@ -11,15 +11,20 @@ from threadlint.facts.comments import Annotation
 from threadlint.facts.model import Access, Derived, Instance, Kind, Many, Ref, Root, Span, Value
 from threadlint.facts.visitors.annotations import annotation, guarded_by
 from threadlint.facts.visitors.expressions import place, walk_flows
-from threadlint.facts.visitors.walk import Walk
+from threadlint.facts.visitors.walk import Frame, Walk
+
+_VAR = Root.VAR
+_WRITE, _UPDATE = Kind.WRITE, Kind.UPDATE
 
 
 def store(walk: Walk, target: cst.CSTNode, value: Value, span: Span, form: str = "") -> tuple[Ref, ...]:
     """Write down that the target gets the value; returns the locations written."""
-    if isinstance(target, (cst.Tuple, cst.List)):
-        return _unpack(walk, target, value, span, form)
-    if isinstance(target, cst.StarredElement):
-        return store(walk, target.value, Many("list", (Derived((value,), "item"),), repeated=True), span, form)
+    kind: type = type(target)
+    if kind is cst.Tuple or kind is cst.List:
+        return _unpack(walk, target, value, span, form)  # type: ignore[arg-type]
+    if kind is cst.StarredElement:
+        item = Derived((value,), "item")
+        return store(walk, target.value, Many("list", (item,), repeated=True), span, form)  # type: ignore[attr-defined]
     ref = place(walk, target)
     if type(ref) is not Ref:
         return ()
@@ -29,35 +34,37 @@ def store(walk: Walk, target: cst.CSTNode, value: Value, span: Span, form: str =
 
 def _unpack(walk: Walk, target: cst.Tuple | cst.List, value: Value, span: Span, form: str) -> tuple[Ref, ...]:
     known = (
-        value.items
-        if isinstance(value, Many) and not value.repeated and len(value.items) == len(target.elements)
-        else None
+        value.items if type(value) is Many and not value.repeated and len(value.items) == len(target.elements) else None
     )
     found: tuple[Ref, ...] = ()
     for number, element in enumerate(target.elements):
         item = known[number] if known is not None else Derived((value,), "item")
-        found += store(walk, element if isinstance(element, cst.StarredElement) else element.value, item, span, form)
+        found += store(walk, element if type(element) is cst.StarredElement else element.value, item, span, form)
     return found
 
 
 def _write(walk: Walk, ref: Ref, value: Value, span: Span, form: str) -> None:
     frame = walk.frame
     flows = walk_flows(walk, value)
-    local = ref.root == Root.VAR and not ref.path and ref.owner == frame.qualname
-    copied = frame.copies.get(value.name) if type(value) is Ref and value.root == Root.VAR and not value.path else None
-    kind, read, window = Kind.WRITE, None, False
-    if not form and not local and ref not in (copied, value):
+    local = ref.root is _VAR and not ref.path and ref.owner == frame.qualname
+    kind, read, window = _WRITE, None, False
+    if flows and not form and not local and ref not in (_copied(frame, value), value):
         for source, where, time in flows:
             if source == ref:
-                kind, read, window = Kind.UPDATE, where, frame.switched > time
+                kind, read, window = _UPDATE, where, frame.switched > time
                 form = "assigned" if _inside(where, span) else "carried"
                 break
     if local:
         frame.carried[ref.name] = flows
         frame.copies.pop(ref.name, None)
-        if type(value) is Ref and (value.path or value.root != Root.VAR):
+        if type(value) is Ref and (value.path or value.root is not _VAR):
             frame.copies[ref.name] = value
     frame.emit(Access(span, ref, kind, value, form, read, window, "="))
+
+
+def _copied(frame: Frame, value: Value) -> Ref | None:
+    """The location of which the value is a plain copy."""
+    return frame.copies.get(value.name) if type(value) is Ref and value.root is _VAR and not value.path else None
 
 
 def _inside(inner: Span, outer: Span) -> bool:
@@ -83,7 +90,7 @@ def _augmented(walk: Walk, node: cst.AugAssign) -> None:
     value = walk.value(node.value)
     if type(ref) is not Ref:
         return
-    if ref.root == Root.VAR and not ref.path and ref.owner == frame.qualname:
+    if ref.root is _VAR and not ref.path and ref.owner == frame.qualname:
         frame.carried[ref.name] = frame.carried.get(ref.name, ()) + walk_flows(walk, value)
         frame.copies.pop(ref.name, None)
     op = _OPERATORS.get(type(node.operator), "op=")
@@ -116,7 +123,7 @@ def _delete(walk: Walk, node: cst.Del) -> None:
     todo: list[cst.CSTNode] = [node.target]
     while todo:
         target = todo.pop(0)
-        if isinstance(target, (cst.Tuple, cst.List)):
+        if type(target) is cst.Tuple or type(target) is cst.List:
             todo[:0] = [element.value for element in target.elements]
             continue
         ref = place(walk, target)

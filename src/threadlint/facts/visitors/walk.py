@@ -7,7 +7,8 @@ what carries meaning and never rebuild a node, costs a tenth of it.
 from __future__ import annotations
 
 import builtins
-from collections.abc import Callable, Iterable
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,6 +20,10 @@ from threadlint.facts.positions import Positions
 from threadlint.facts.visitors.scopes import Bindings
 
 _BUILTINS = frozenset(dir(builtins))
+# Members of an Enum are looked up more slowly than names.
+_VAR = Root.VAR
+_READ = frozenset({Root.GLOBAL, Root.IMPORT, Root.RESULT})
+_READING = Kind.READ
 
 Flow = tuple[Ref, Span, int]
 """A value that came from a location: which, where it was read, and when (the count of events at that time)."""
@@ -47,6 +52,8 @@ class Frame:
     classes: list[ClassScope] = field(default_factory=list)
     inner_names: list[set[str]] = field(default_factory=list)
     captured: set[str] = field(default_factory=set)
+    resolved: dict[str, Ref] = field(default_factory=dict)
+    """what names stand for outside the classes and the comprehensions in it"""
     calls: int = 0
     time: int = 0
     switched: int = 0
@@ -83,7 +90,8 @@ class Walk:
     """One walk over one file: the handlers by node type, and what has been found so far."""
 
     positions: Positions
-    walrus: bool
+    walrus: Sequence[int]
+    """the lines in which there may be an assignment expression"""
     expressions: dict[type, Callable[[Walk, Any], Value]]
     statements: dict[type, Callable[[Walk, Any], None]]
     frame: Frame
@@ -93,10 +101,12 @@ class Walk:
     guards: list[Annotation] = field(default_factory=list)
     """which annotations name a lock, as comments do"""
     qualnames: dict[str, int] = field(default_factory=dict)
+    at: Callable[[cst.CSTNode], Span] = field(init=False)
+    """where a node stands"""
 
-    def at(self, node: cst.CSTNode) -> Span:
-        """Where the node stands."""
-        return self.positions.of(node)
+    def __post_init__(self) -> None:
+        """What is asked most is asked directly."""
+        self.at = self.positions.of
 
     def value(self, node: cst.CSTNode) -> Value:
         """Write down what the expression does, and return what is known of its value."""
@@ -119,6 +129,15 @@ class Walk:
 
     def resolve(self, name: str) -> Ref:
         """What the name stands for at this point, by Python's scope rules (reference manual, 4.2.2)."""
+        frame = self.frame
+        if frame.classes or frame.inner_names:
+            return self._resolve(name)
+        found = frame.resolved.get(name)
+        if found is None:
+            found = frame.resolved[name] = self._resolve(name)
+        return found
+
+    def _resolve(self, name: str) -> Ref:
         frame: Frame | None = self.frame
         for scope in reversed(self.frame.classes):
             if name in scope.bound.names and name not in scope.bound.globals:
@@ -130,7 +149,7 @@ class Walk:
                 )
             break
         while frame is not None:
-            if any(name in names for names in frame.inner_names):
+            if frame.inner_names and any(name in names for names in frame.inner_names):
                 return self._variable(frame, name)
             bound = frame.bound
             if frame.outer is None or name in bound.globals:
@@ -157,13 +176,25 @@ class Walk:
             return Ref(Root.BUILTIN, name)
         return Ref(Root.GLOBAL, name)
 
-    def read(self, ref: Ref, span: Span) -> None:
-        """Write down that the location is read, unless it is only a local name of this function."""
-        if ref.root in (Root.GLOBAL, Root.VAR, Root.IMPORT, Root.RESULT):
-            own = ref.root == Root.VAR and not ref.path and ref.owner == self.frame.qualname
-            if not own:
-                self.frame.emit(Access(span, ref, Kind.READ))
-                self.frame.read_at[ref] = (span, self.frame.time)
+    def read(self, ref: Ref, node: cst.CSTNode) -> None:
+        """Write down that the node reads the location, unless it is only a local name of this function."""
+        root, frame = ref.root, self.frame
+        if root is _VAR:
+            if not ref.path and ref.owner == frame.qualname:
+                return
+        elif root not in _READ:
+            return
+        span = self.at(node)
+        frame.emit(Access(span, ref, _READING))
+        frame.read_at[ref] = (span, frame.time)
+
+    def walrus_in(self, node: cst.CSTNode) -> bool:
+        """Whether there may be an assignment expression in the definition."""
+        if not self.walrus:
+            return False
+        first, _, last, _ = self.at(node)
+        after = bisect_left(self.walrus, first)
+        return after < len(self.walrus) and self.walrus[after] <= last
 
     def unique(self, qualname: str) -> str:
         """The qualified name, with a number where the file defines it again."""
