@@ -1,4 +1,4 @@
-"""The glance at a file before facts are computed: it never hides a finding, and spares code without concurrency the analysis."""
+"""The glance at files before facts are computed: it never hides a finding, and spares code without concurrency the analysis."""
 
 from __future__ import annotations
 
@@ -12,16 +12,18 @@ import pytest
 from support import ROOT
 from threadlint import engine
 from threadlint.checking.everywhere import OFF, TESTS
-from threadlint.checking.glance import Glance
+from threadlint.checking.glance import Glance, imported
 from threadlint.config import Config
 from threadlint.rules.rule import all_rules
 
 FOLDERS = sorted(path for path in (ROOT / "fixtures").glob("TL*") if path.is_dir())
 
 
-def nothing_to_say(path, config):
-    data = path.read_bytes()
-    return Glance(config).nothing_to_say(path, data, ast.parse(data))
+def telling(config, *paths):
+    """The names of those of the files that may have findings."""
+    glance = Glance(config)
+    glance.look(map(str, paths))
+    return {path.name for path in paths if str(path) in glance.telling}
 
 
 def test_every_rule_that_runs_everywhere_has_its_test():
@@ -34,34 +36,84 @@ def test_every_rule_that_runs_everywhere_has_its_test():
 def test_no_file_with_a_finding_is_passed_over(folder):
     config = Config(root=ROOT, select=("ALL",))
     report = engine.lint([str(folder)], config)
-    for name in {finding.site.path for finding in report.findings}:
-        data = (ROOT / name).read_bytes()
-        try:
-            tree = ast.parse(data)
-        except SyntaxError:
-            continue
-        if Glance(config).nothing_to_say(ROOT / name, data, tree):
+    named = [str(path) for path in folder.rglob("*.py")]
+    glance = Glance(config)
+    glance.look(named)
+    assert {str(ROOT / finding.site.path) for finding in report.findings} <= glance.telling
+    alone = [str(ROOT / name) for name in {finding.site.path for finding in report.findings}]
+    for path in alone:
+        glance = Glance(config)
+        glance.look([path])
+        if path not in glance.telling:
             # unless another file brings it about that imports this one, which is not asked for here
-            assert engine.lint([name], config).findings == ()
+            assert engine.lint([path], config).findings == ()
 
 
-def test_what_the_file_imports_counts(tmp_path):
+def test_what_is_connected_with_the_file_counts(tmp_path):
     (tmp_path / "a.py").write_text("def f():\n    from b import rows\n    rows.append(1)\n")
     (tmp_path / "b.py").write_text("from c import *\n")
     (tmp_path / "c.py").write_text("rows = []\n")
+    (tmp_path / "d.py").write_text("import a\n")
+    (tmp_path / "e.py").write_text("import os\n")
     config = Config(root=tmp_path)
-    assert nothing_to_say(tmp_path / "a.py", config)
-    assert not nothing_to_say(tmp_path / "a.py", Config(root=tmp_path, thread_roots=("a.f",)))
-    for text in ("import threading\n", "import time\nnap = time.sleep\n", "import os\nprint 'two'\n", "# caf\xe9\n"):
-        (tmp_path / "c.py").write_bytes(text.encode("latin-1"))
-        assert not nothing_to_say(tmp_path / "a.py", config)
+    files = [tmp_path / f"{name}.py" for name in "abcde"]
+    assert telling(config, *files) == set()
+    assert telling(Config(root=tmp_path, thread_roots=("a.f",)), files[0], files[4]) == {"a.py", "e.py"}
+    for text in ("import threading\n", "import time\nnap = time.sleep\n", "async def f(): pass\n"):
+        (tmp_path / "c.py").write_text(text)
+        assert telling(config, files[0], files[4]) == {"a.py"}
+        assert telling(config, *files) == {"a.py", "b.py", "c.py", "d.py"}
+    (tmp_path / "c.py").write_text("")
+    (tmp_path / "d.py").write_text("import a, threading\n")
+    assert telling(config, files[0]) == set(), "who imports the file counts where it is named"
+    assert telling(config, *files) == {"a.py", "b.py", "c.py", "d.py"}
+
+
+def test_a_setting_for_the_whole_program_counts_for_every_file(tmp_path):
+    (tmp_path / "a.py").write_text("rows = []\n")
+    (tmp_path / "gunicorn.conf.py").write_text("worker_class = 'gthread'\n")
+    config = Config(root=tmp_path)
+    assert telling(config, tmp_path / "a.py") == set()
+    both = tmp_path / "a.py", tmp_path / "gunicorn.conf.py"
+    assert telling(config, *both) == {"a.py", "gunicorn.conf.py"}
+
+
+def test_what_cannot_be_read_is_told_of_files_that_are_named(tmp_path):
+    (tmp_path / "a.py").write_text("import b\n")
+    (tmp_path / "b.py").write_bytes(b"# caf\xe9\n")
+    config = Config(root=tmp_path)
+    assert telling(config, tmp_path / "a.py") == set()
+    assert telling(config, tmp_path / "a.py", tmp_path / "b.py") == {"b.py"}
 
 
 def test_comments_that_may_silence_nothing_are_looked_at(tmp_path):
     (tmp_path / "a.py").write_text("import os  # noqa: E501, TL101\n")
     (tmp_path / "b.py").write_text("import os  # noqa: F401\n")
-    assert not nothing_to_say(tmp_path / "a.py", Config(root=tmp_path))
-    assert nothing_to_say(tmp_path / "b.py", Config(root=tmp_path))
+    assert telling(Config(root=tmp_path), tmp_path / "a.py", tmp_path / "b.py") == {"a.py"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "import a . b as c , d\n",
+        "from .import x\nfrom . . y import(z)\nfrom ...w import v as u\n",
+        "from a import (b, # c)\n  d as e, # f\n)\n",
+        "from a \\\n import \\\n b, \\\n c\n",
+        "if x: import a; from b import c\nelse:import d\n",
+        "try:\n\timport a\nexcept E: from b import*\n",
+        "'''\nfrom a import (prose\n'''\nimport b\n",
+        "# : from a import (prose\nimport b\n",
+    ],
+)
+def test_no_import_is_overlooked(text):
+    real = set()
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Import):
+            real |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            module = "." * node.level + (node.module or "")
+            real |= {module, *(f"{module}{'' if node.module is None else '.'}{alias.name}" for alias in node.names)}
+    assert real - {"b.*"} <= set(imported(text))
 
 
 def test_code_without_concurrency_loads_neither_libcst_nor_the_rules(tmp_path):
@@ -75,7 +127,8 @@ def test_code_without_concurrency_loads_neither_libcst_nor_the_rules(tmp_path):
         from flake8.main.cli import main
         assert main(["--isolated", "--jobs=1", "--select=TL", "pkg"]) == 0
         print("threadlint.checking.glance" in sys.modules)
-        print(sorted({"libcst", "threadlint.rules.rule", "threadlint.project.project", "threadlint.engine"} & sys.modules.keys()))
+        dear = {"libcst", "msgspec", "sqlite3", "threadlint.rules.rule", "threadlint.project.project", "threadlint.engine"}
+        print(sorted(dear & sys.modules.keys()))
     """
     result = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(script)],
@@ -86,3 +139,4 @@ def test_code_without_concurrency_loads_neither_libcst_nor_the_rules(tmp_path):
         check=False,
     )
     assert (result.stdout.splitlines(), result.stderr) == (["True", "[]"], "")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["pkg"], "nothing is written where nothing is linted"

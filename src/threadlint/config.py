@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
@@ -83,14 +84,30 @@ def find(start: Path) -> tuple[Path, Path | None]:
     start = start.absolute()
     folders = (start, *start.parents)
     for folder in folders:
-        candidate = folder / FILE_NAME
-        if candidate.is_file() and _table(_parse(candidate)[1]) is not None:
+        candidate = configures(folder)
+        if candidate is not None:
             return folder, candidate
     for folder in folders:
         if any((folder / marker).exists() for marker in PROJECT_MARKERS):
             candidate = folder / FILE_NAME
             return folder, candidate if candidate.is_file() else None
     return start, None
+
+
+def configures(folder: Path) -> Path | None:
+    """The pyproject.toml of this very folder, if it has a `[tool.threadlint]`. Raises ConfigError for TOML that cannot be read."""
+    candidate = folder / FILE_NAME
+    return candidate if candidate.is_file() and _table(_parse(candidate)[1]) is not None else None
+
+
+def common_folder(paths: Iterable[str]) -> Path:
+    """The folder that all of the paths are in: the one whose configuration holds for them together."""
+    absolute = [os.path.abspath(path) for path in paths]  # noqa: PTH100 Path.absolute keeps `..`
+    try:
+        common = Path(os.path.commonpath(absolute))
+    except ValueError:  # no paths, or paths on different drives
+        return Path.cwd()
+    return common if common.is_dir() else common.parent
 
 
 def discover(start: Path) -> Config:

@@ -122,8 +122,10 @@ class DiskStore(Store):
         What cannot be written stays in memory for this run.
         """
         self._held = 0
+        if not (self._entries or self._files or self._touched):
+            return
         connection = self._open()
-        if connection is None or not (self._entries or self._files or self._touched):
+        if connection is None:
             return
         self._end()
         try:

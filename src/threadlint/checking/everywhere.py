@@ -12,13 +12,21 @@ from collections.abc import Callable, Iterator, Mapping
 
 from threadlint.config import Config
 from threadlint.facts.screen import HARMLESS
+from threadlint.facts.source import python_tree
 from threadlint.knowledge.clocks import NEGATIVE_RAISES
+from threadlint.knowledge.containers import VIEWS
 from threadlint.knowledge.loops import TASK_METHODS, TASK_NAMES
 
 OFF = frozenset({"TL712"})
 """Those of the rules that run only where somebody names them."""
 
 _NAMES = re.compile(rf"(?<![a-z])(?:{'|'.join(sorted(TASK_NAMES))})s?(?![a-z])", re.IGNORECASE)
+_FOR = re.compile(r"^[ \t\f]*for\b((?s:.)*?)\bin\b", re.MULTILINE)
+_WORD = re.compile(r"\w+")
+_CALL = re.compile(r"\b(\w+)[\s\\]*\(")
+_RUN = re.compile(rf"\b(?:await|next|yield[\s\\]+from)\b|\.[\s\\]*(?:{'|'.join(sorted(TASK_METHODS))})\b")
+_THROUGH = VIEWS | {"enumerate", "iter", "super"}
+"""The calls through which a loop still goes through the container itself."""
 _WAITS = "|".join(sorted({name.rpartition(".")[2] for name in NEGATIVE_RAISES if name.partition(".")[0] in HARMLESS}))
 """The waits of NEGATIVE_RAISES that need no other module than such as are no word of concurrency."""
 _WAIT = re.compile(rf"\b(?:{_WAITS})\b")
@@ -28,34 +36,54 @@ _LENT = re.compile(
 )
 
 
-def may_match(text: str, tree: ast.AST, config: Config) -> bool:
-    """Whether a rule that runs everywhere may say something of the file."""
-    return any(test(text, tree) for code, test in TESTS.items() if code not in OFF or config.asks_for(code))
+def may_match(text: str, config: Config) -> bool:
+    """Whether a rule that runs everywhere may say something of the file, which Python's parser can read."""
+    return any(test(text) for code, test in TESTS.items() if code not in OFF or config.asks_for(code))
 
 
 def lends(text: str) -> bool:
     """Whether a wait may get another name here, under which other files can call it."""
-    return _LENT.search(text) is not None
+    return _WAIT.search(text) is not None and _LENT.search(text) is not None
 
 
-def _removes_from_tasks(text: str, tree: ast.AST) -> bool:
-    """TL710: a `for` loop that removes or calls something; the items do what tasks do, or something is called as tasks are."""
-    named = _NAMES.search(text) is not None and any(_NAMES.search(name) for name in _names(tree))
-    return any(
-        isinstance(loop, ast.For) and _changes(loop) and (named or _runs(loop))
-        for loop in (ast.walk(tree) if "for" in text else ())
-    )
+def _removes_from_tasks(text: str) -> bool:
+    """TL710: a `for` loop that goes through a container and removes or calls something; the items do what tasks do, or something is called as tasks are."""
+    if "for" not in text or not (_NAMES.search(text) or _RUN.search(text) or _calls_an_item(text)):
+        return False
+    try:
+        nodes = list(ast.walk(python_tree(text)))
+    except (SyntaxError, ValueError):
+        return False
+    except (RecursionError, MemoryError):
+        return True
+    loops = [node for node in nodes if isinstance(node, ast.For) and _goes_through(node.iter) and _changes(node)]
+    return bool(loops) and (any(map(_NAMES.search, _names(nodes))) or any(map(_runs, loops)))
 
 
-def _names(tree: ast.AST) -> Iterator[str]:
+def _calls_an_item(text: str) -> bool:
+    """Whether the variable of a loop is called somewhere."""
+    items = {name for target in _FOR.findall(text) for name in _WORD.findall(target)}
+    return bool(items) and not items.isdisjoint(_CALL.findall(text))
+
+
+def _names(nodes: list[ast.AST]) -> Iterator[str]:
     """What can name a container in this file."""
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.Name):
             yield node.id
         elif isinstance(node, ast.Attribute):
             yield node.attr
         elif isinstance(node, ast.alias):
             yield node.name
+
+
+def _goes_through(value: ast.expr) -> bool:
+    """Whether the items of the loop may come from a container that has a name, one by one."""
+    if isinstance(value, ast.Call):
+        callee = value.func
+        name = callee.id if isinstance(callee, ast.Name) else callee.attr if isinstance(callee, ast.Attribute) else ""
+        return name in _THROUGH
+    return isinstance(value, (ast.Name, ast.Attribute, ast.Subscript, ast.NamedExpr))
 
 
 def _body(loop: ast.For) -> Iterator[ast.AST]:
@@ -86,19 +114,17 @@ def _calls(callee: ast.expr, names: set[str]) -> bool:
     )
 
 
-def _waits_by_difference(text: str, tree: ast.AST) -> bool:
+def _waits_by_difference(text: str) -> bool:
     """TL711: a wait; how long it takes may be reckoned elsewhere."""
-    del tree
     return _WAIT.search(text) is not None
 
 
-def _loops_until(text: str, tree: ast.AST) -> bool:
+def _loops_until(text: str) -> bool:
     """TL712: a `while` loop, and a sum for the deadline."""
-    del tree
     return "while" in text and "+" in text
 
 
-TESTS: Mapping[str, Callable[[str, ast.AST], bool]] = {
+TESTS: Mapping[str, Callable[[str], bool]] = {
     "TL710": _removes_from_tasks,
     "TL711": _waits_by_difference,
     "TL712": _loops_until,

@@ -1,101 +1,137 @@
-"""A glance at a file and at what it imports: whether any rule can have something to say of it, before facts are computed.
+"""A glance at the files of a run, before facts are computed: in which of them any rule can have something to say.
 
-flake8 asks for one file at a time, and most files say nothing of threads. What decides is the same as in `parts`: no rule but those marked
-`everywhere` speaks of files in which, with all that they import, there is no word of concurrency; and those ask for something in the file itself.
-In doubt, because a file cannot be read or its syntax is another Python's, the answer is yes, and the whole analysis decides.
+flake8 is run on files most of which say nothing of threads. What decides is the same as in `parts`: no rule but those marked `everywhere`
+speaks of files where neither they nor any that imports connect with them have a word of concurrency; and those ask for something in the file
+itself. Nothing is parsed for that: what looks like an import in a text connects files, so that the groups are those of `parts` or
+larger ones.
 """
 
 from __future__ import annotations
 
-import ast
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from pathlib import Path
 
+from threadlint.checking.connected import connected
 from threadlint.checking.everywhere import lends, may_match
 from threadlint.config import Config
+from threadlint.facts.ambient import is_ambient
 from threadlint.facts.screen import concerns
-from threadlint.facts.source import SourceError, contents, decode, python_tree
-from threadlint.loading.card import is_ambient
+from threadlint.facts.source import SourceError, contents, decode
 from threadlint.modules import Modules
 
-_CODED = re.compile(r"noqa[^\r\n]*tl\d", re.IGNORECASE)
+_CODED = re.compile(r"noqa[^\n]*tl\d", re.IGNORECASE)
 """A comment of which TL001 may say that it silences nothing; those in our own words are words of concurrency."""
+# Prose may look like an import, too. It does not hide a real one behind it: what is in brackets is only looked at. Each part ends where the
+# next begins, so that no text makes this slow.
+_IMPORT = re.compile(r"(?:^|[;:])[ \t\f]*import\b([^\n;#]*)", re.MULTILINE)
+_FROM = re.compile(
+    r"(?:^|[;:])[ \t\f]*from\b([.\w \t\f]*?)\bimport\b(?=[ \t\f]*(\((?:[\w\s,]|#[^\n]*)*|[^\n;#]*))", re.MULTILINE
+)
+_REMARK = re.compile(r"#[^\n]*")
 
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """What a look at a file tells: whether it may count as one with concurrency, and the files that it imports."""
+    """What a look at a file tells: what stands for its text, whether it may count as one with concurrency, and the files that it imports."""
 
+    digest: str
     says: bool
-    leads_to: tuple[Path, ...] = ()
+    ambient: bool
+    leads_to: tuple[str, ...]
 
 
 @dataclass(slots=True)
 class Glance:
-    """Looks at each imported file once, and takes it to stay as it is."""
+    """Looks at the named files and at what they import. `given` holds the texts of files that are not to be read from the disk.
+
+    Files are known by their absolute paths.
+    """
 
     config: Config
-    _modules: Modules = field(init=False)
-    _seen: dict[Path, _Seen] = field(default_factory=dict)
-    _quiet: set[Path] = field(default_factory=set)
-    """files that say nothing of concurrency, with all that they import"""
+    given: Mapping[str, str] = field(default_factory=dict)
+    digests: dict[str, str] = field(default_factory=dict)
+    """what stands for the text of each named file that can be read; lines end with a line feed in it, whatever the file has"""
+    telling: set[str] = field(default_factory=set)
+    """the named files that may have findings, or of which something else is to be said"""
 
-    def __post_init__(self) -> None:
-        """Look modules up apart from those who link: they remember by which folder a file was reached."""
-        self._modules = Modules(self.config)
-
-    def nothing_to_say(self, path: Path, data: bytes, tree: ast.AST) -> bool:
-        """Whether it is certain that nothing is found in the file of this content; `tree` is what Python's parser makes of it."""
-        try:
-            text = decode(data, str(path)).text
-        except SourceError:
-            return False
-        if self.config.thread_roots or _CODED.search(text) or may_match(text, tree, self.config):
-            return False
-        own = self._look(path, text, tree)
-        return not own.says and self._are_quiet(own.leads_to)
-
-    def _are_quiet(self, paths: Iterable[Path]) -> bool:
-        passed: set[Path] = set()
-        waiting = list(paths)
+    def look(self, named: Iterable[str]) -> None:
+        """Fill `digests` and `telling`."""
+        # Modules remember by which folder a file was reached: those who link must not learn it from prose.
+        modules = Modules(self.config)
+        seen: dict[str, _Seen] = {}
+        asked = set(named)
+        waiting = sorted(asked)
         while waiting:
             path = waiting.pop()
-            if path in passed or path in self._quiet:
+            if path in seen:
                 continue
-            seen = self._seen.get(path)
-            if seen is None:
-                seen = self._seen[path] = self._read(path)
-            if seen.says:
-                return False
-            passed.add(path)
-            waiting.extend(seen.leads_to)
-        self._quiet |= passed
-        return True
+            try:
+                one = seen[path] = _look(path, self._text(path), modules)
+            except SourceError:
+                # A file that is only imported is left out of the analysis, and so is what it imports; of a named one that is said.
+                if path in asked:
+                    self.telling.add(path)
+                continue
+            waiting.extend(one.leads_to)
+        own = asked & seen.keys()
+        self.digests = {path: seen[path].digest for path in own}
+        if self.config.thread_roots or any(one.ambient for one in seen.values()):
+            self.telling |= own
+            return
+        for group in connected({path: one.leads_to for path, one in seen.items()}):
+            members = own.intersection(group)
+            if any(seen[path].says for path in group) or any(map(self._may_tell, members)):
+                self.telling |= members
 
-    def _read(self, path: Path) -> _Seen:
+    def _may_tell(self, path: str) -> bool:
+        """Whether something may be said of the file where nothing speaks of concurrency."""
         try:
-            return self._look(path, decode(contents(path), str(path)).text)
-        except (SourceError, SyntaxError, ValueError, RecursionError, MemoryError):
-            return _Seen(says=True)
+            text = self._text(path)  # once more: those of a large run need not fit in memory together
+        except SourceError:
+            return True
+        return _CODED.search(text) is not None or may_match(text, self.config)
 
-    def _look(self, path: Path, text: str, tree: ast.AST | None = None) -> _Seen:
-        if concerns(text) or is_ambient(text) or lends(text):
-            return _Seen(says=True)
-        imported = dict.fromkeys(_imported(tree or python_tree(text))) if "import" in text else ()
-        found = (other for name in imported for other in self._modules.files(name, path))
-        return _Seen(says=False, leads_to=tuple(dict.fromkeys(found)))
+    def _text(self, path: str) -> str:
+        return self.given[path] if path in self.given else unix(decode(contents(Path(path)), path).text)
 
 
-def _imported(tree: ast.AST) -> Iterator[str]:
-    """The dotted names that the file imports, anywhere in it, as `FileFacts.imports` has them."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            for alias in node.names:
-                yield alias.name
-        elif isinstance(node, ast.ImportFrom):
-            module = "." * node.level + (node.module or "")
-            yield module
-            for alias in node.names:
-                yield f"{module}{'' if module.endswith('.') else '.'}{alias.name}"
+def unix(text: str) -> str:
+    """The text with line feeds at the ends of its lines."""
+    return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
+
+
+def digest(text: str) -> str:
+    """What stands for a text."""
+    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+
+
+def imported(text: str) -> Iterator[str]:
+    """The dotted names that the text imports, or seems to, as `FileFacts.imports` has them."""
+    if "\\\n" in text:
+        text = text.replace("\\\n", " ")
+    for names in _IMPORT.findall(text):
+        yield from _names(names)
+    for where, names in _FROM.findall(text):
+        module = "".join(where.split())
+        yield module
+        for name in _names(_REMARK.sub("", names.lstrip("("))):
+            yield f"{module}{'' if module.endswith('.') else '.'}{name}"
+
+
+def _names(listed: str) -> Iterator[str]:
+    """The dotted names in `name as other, ...`, where blanks may be around each dot."""
+    for alias in listed.split(","):
+        words = alias.split()
+        if words:
+            yield "".join(words[: words.index("as")] if "as" in words else words)
+
+
+def _look(path: str, text: str, modules: Modules) -> _Seen:
+    names = dict.fromkeys(imported(text)) if "import" in text else ()
+    importer = Path(path)
+    found = (str(other) for name in names for other in modules.files(name, importer))
+    ambient = is_ambient(text)
+    return _Seen(digest(text), ambient or lends(text) or concerns(text), ambient, tuple(dict.fromkeys(found)))

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from threadlint.checking.connected import connected
 from threadlint.loading.load import Loaded
 
 
@@ -29,22 +30,11 @@ class Part:
 
 def parts(loaded: Mapping[Path, Loaded]) -> list[Part]:
     """The parts, by their first file."""
-    leader: dict[Path, Path] = {path: path for path in loaded}
-
-    def lead(path: Path) -> Path:
-        while leader[path] is not path:
-            leader[path] = path = leader[leader[path]]
-        return path
-
-    for path, one in loaded.items():
-        for other in one.leads_to:
-            if other in leader:
-                leader[lead(other)] = lead(path)
-    groups: dict[Path, list[Loaded]] = {}
-    for path in sorted(loaded):
-        groups.setdefault(lead(path), []).append(loaded[path])
+    by_path = {str(path): loaded[path] for path in sorted(loaded)}
+    leads_to = {path: list(map(str, one.leads_to)) for path, one in by_path.items()}
+    groups = [[by_path[path] for path in paths] for paths in connected(leads_to)]
     ambient = [one for path, one in sorted(loaded.items()) if one.card.ambient]
-    return [Part(tuple(group), tuple(_beyond(ambient, group))) for group in groups.values()]
+    return [Part(tuple(group), tuple(_beyond(ambient, group))) for group in groups]
 
 
 def _beyond(ambient: Iterable[Loaded], group: Iterable[Loaded]) -> list[Loaded]:

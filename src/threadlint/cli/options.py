@@ -14,7 +14,7 @@ import click
 
 from threadlint.cache.store import Store
 from threadlint.cli.main import CANNOT
-from threadlint.config import Config, ConfigError, discover, load, locate
+from threadlint.config import Config, ConfigError, common_folder, discover, load, locate
 
 __all__ = ["CANNOT", "Color", "codes", "colorful", "fail", "read_config", "with_codes"]
 
@@ -36,7 +36,7 @@ def fail(message: str) -> NoReturn:
 def read_config(paths: Sequence[str], file: Path | None) -> Config:
     """The configuration in `file`, or else the one for the folder that all of `paths` are in; ends the run if it is bad."""
     try:
-        return load(file) if file else discover(_common_folder(paths))
+        return load(file) if file else discover(common_folder(paths))
     except ConfigError as error:
         fail(
             f"{error.path}:{error.line}:{error.column}: error: {error.message}"
@@ -85,12 +85,3 @@ def colorful(when: Color, *, terminal: bool) -> bool:
     if os.environ.get("FORCE_COLOR"):
         return True
     return terminal and os.environ.get("TERM") != "dumb"
-
-
-def _common_folder(paths: Sequence[str]) -> Path:
-    absolute = [os.path.abspath(path) for path in paths]  # noqa: PTH100 Path.absolute keeps `..`
-    try:
-        common = Path(os.path.commonpath(absolute))
-    except ValueError:  # no paths, or paths on different drives
-        return Path.cwd()
-    return common if common.is_dir() else common.parent

@@ -5,7 +5,6 @@ from __future__ import annotations
 import msgspec
 
 from threadlint.facts.comments import Suppression
-from threadlint.knowledge.frameworks import SWITCHES
 
 DEBUG = "THREADLINT_DEBUG"
 """When this environment variable is set, a mistake of our own ends the run with its traceback."""
@@ -32,11 +31,6 @@ class Made(msgspec.Struct, frozen=True, array_like=True):
     card: Card
     facts: bytes = b""
     mistake: str = ""
-
-
-def is_ambient(text: str) -> bool:
-    """Whether the text may hold one of the settings that nobody imports and that count for the whole program."""
-    return any(name in text and any(value in text for value in values) for name, (values, _runner) in SWITCHES.items())
 
 
 _CARDS = msgspec.msgpack.Decoder(Card)

@@ -13,11 +13,12 @@ import msgspec
 from threadlint.cache.fingerprint import SIZE, facts_code, key
 from threadlint.cache.store import Store
 from threadlint.discovery import SourceFile
+from threadlint.facts.ambient import is_ambient
 from threadlint.facts.comments import scan
 from threadlint.facts.form import form
 from threadlint.facts.source import SourceError, contents, decode
 from threadlint.findings import Failure
-from threadlint.loading.card import DEBUG, Card, decode_card, decode_made, described, encode, is_ambient
+from threadlint.loading.card import DEBUG, Card, decode_card, decode_made, described, encode
 from threadlint.loading.workers import Workers
 from threadlint.modules import Modules
 

@@ -9,11 +9,12 @@ from contextlib import suppress
 
 from threadlint.cache.fingerprint import facts_code
 from threadlint.facts import model
+from threadlint.facts.ambient import is_ambient
 from threadlint.facts.extract import extract
 from threadlint.facts.form import form
 from threadlint.facts.screen import concerns
 from threadlint.facts.source import Source, SourceError, decode, run_deep
-from threadlint.loading.card import DEBUG, Card, Made, described, encode, is_ambient
+from threadlint.loading.card import DEBUG, Card, Made, described, encode
 from threadlint.loading.workers import ExecutorError
 
 GARBAGE = 300_000
