@@ -32,10 +32,13 @@ def instance_attribute(types: Types, cls: Cls, step: str) -> Iterator[Thing]:
         return
     external = next((base for base in types.mro(cls) if isinstance(base, str)), None)
     found = False
-    family = {base.id for base in types.mro(cls) if isinstance(base, Cls)} | {sub.id for sub in types.subclasses(cls)}
-    for where, access in types.links.attributes.get(step, ()):
-        owner = receiver_class(types, access.ref, where)
-        if owner in family:
+    family = types.family(cls)
+    stores = types.links.attributes.get(step, ())
+    on_self, others = types.stores_on_self(step)
+    mine = {number for owner in family & on_self.keys() for number in on_self[owner]}
+    for number in sorted((*mine, *others)):
+        where, access = stores[number]
+        if number in mine or receiver_class(types, access.ref, where) in family:
             found = True
             yield from types.of(access.value, where)
     yield from class_attribute(types, cls, step)
@@ -45,14 +48,22 @@ def instance_attribute(types: Types, cls: Cls, step: str) -> Iterator[Thing]:
 
 def receiver_class(types: Types, ref: Ref, func: Func) -> str | None:
     """The class whose instance `ref`'s last attribute belongs to, where the receiver is `self` or simple enough."""
-    if ref.root == Root.VAR and len(ref.path) == 1:
-        owner = types.links.funcs.get(f"{func.module.name}:{ref.owner}")
-        if owner is not None and ref.name == types.self_name(owner):
-            return f"{owner.module.name}:{owner.facts.cls}"
+    own = own_class(types, ref, func)
+    if own is not None:
+        return own
     base = ref.receiver
     for thing in types.of(base, func):
         if isinstance(thing, Object) and isinstance(thing.type, Cls):
             return thing.type.id
+    return None
+
+
+def own_class(types: Types, ref: Ref, func: Func) -> str | None:
+    """The class of the method where `ref` is an attribute of its `self`."""
+    if ref.root == Root.VAR and len(ref.path) == 1:
+        owner = types.links.funcs.get(f"{func.module.name}:{ref.owner}")
+        if owner is not None and ref.name == types.self_name(owner):
+            return f"{owner.module.name}:{owner.facts.cls}"
     return None
 
 

@@ -27,8 +27,9 @@ from threadlint.facts.model import (
     walk,
 )
 from threadlint.knowledge.stdlib import KNOWN, SAME_ON_ENTER, canonical
+from threadlint.project.names.elements import Elements, self_name
 from threadlint.project.names.linker import Links, absolute, locate
-from threadlint.project.names.members import class_attribute, instance_attribute
+from threadlint.project.names.members import class_attribute, instance_attribute, own_class
 from threadlint.project.names.results import call_result
 from threadlint.project.names.things import ClassThing, Cls, Container, External, Func, FunctionThing, Object, Thing
 
@@ -49,6 +50,8 @@ class Types:
     links: Links
     arguments: Callable[[Func], Iterable[tuple[Func, Call, int]]]
     """the calls of a function that are known by name: (caller, call, number of parameters filled by the receiver)"""
+    elements: Elements = field(init=False)
+    """what is put into containers"""
     _answers: dict[Key, Things] = field(default_factory=dict)
     _open: dict[Key, int] = field(default_factory=dict)
     _guess: dict[Key, Things] = field(default_factory=dict)
@@ -56,6 +59,11 @@ class Types:
     _low: int = _FAR
     _mro: dict[str, tuple[Cls | str, ...]] = field(default_factory=dict)
     _subclasses: dict[str, list[Cls]] | None = None
+    _families: dict[str, frozenset[str]] = field(default_factory=dict)
+    _own_stores: dict[str, tuple[dict[str, list[int]], list[int]]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.elements = Elements(self.links)
 
     def of(self, value: Value | None, func: Func) -> Things:
         """All that the value can be, as seen in the function; empty where nothing is known.
@@ -147,6 +155,24 @@ class Types:
                         self._subclasses.setdefault(base.id, []).append(other)
         return self._subclasses.get(cls.id, [])
 
+    def family(self, cls: Cls) -> frozenset[str]:
+        """The ids of the class, of its bases in the project, and of the classes that derive from it."""
+        known = self._families.get(cls.id)
+        if known is None:
+            above = (base.id for base in self.mro(cls) if isinstance(base, Cls))
+            known = self._families[cls.id] = frozenset((*above, *(sub.id for sub in self.subclasses(cls))))
+        return known
+
+    def stores_on_self(self, attribute: str) -> tuple[dict[str, list[int]], list[int]]:
+        """Which of the stores to an attribute of this name (`Links.attributes`) are to `self`, by the class of the method, and which are not."""
+        known = self._own_stores.get(attribute)
+        if known is None:
+            known = self._own_stores[attribute] = {}, []
+            for number, (where, access) in enumerate(self.links.attributes.get(attribute, ())):
+                owner = own_class(self, access.ref, where)
+                (known[1] if owner is None else known[0].setdefault(owner, [])).append(number)
+        return known
+
     def derives(self, cls: Cls, names: Iterable[str]) -> bool:
         """Whether a base of the class outside the project is one of these."""
         wanted = frozenset(names)
@@ -167,11 +193,7 @@ class Types:
 
     def self_name(self, func: Func) -> str:
         """The name of the parameter that holds the instance; empty for functions and static methods."""
-        if not func.facts.cls or not func.facts.params or func.facts.params[0].kind != "pos":
-            return ""
-        if any(isinstance(d, Ref) and d.name in ("staticmethod", "classmethod") for d in func.facts.decorators):
-            return ""
-        return func.facts.params[0].name
+        return self_name(func)
 
     # evaluation, by kind of value
 
@@ -261,28 +283,8 @@ class Types:
                 for item in thing.items:
                     yield from self.of(item, thing.frame)
         if isinstance(value, Ref):
-            yield from self._stored(value, func)
-
-    def _stored(self, container: Ref, func: Func) -> Iterator[Thing]:
-        """Elements put into the container elsewhere: `xs.append(v)`, `d[k] = v`, `d.setdefault(k, v)`."""
-        last = next((step for step in reversed(container.path) if not step.startswith("[")), container.name)
-        place = self._place(container, func)
-        for where, access in self.links.element_stores.get(last, ()):
-            base = access.ref.receiver
-            if self._place(base, where) == place:
-                yield from self.of(access.value, where)
-        for where, call in self.links.growing.get(last, ()):
-            callee = call.callee
-            if isinstance(callee, Ref) and self._place(callee.receiver, where) == place:
-                yield from self.of(call.args[-1] if call.args else None, where)
-
-    def _place(self, ref: Ref, func: Func) -> tuple[object, ...]:
-        """A name for a container that is the same in all functions: attributes of an instance by class."""
-        own = self.self_name(func)
-        if ref.root == Root.VAR and ref.path and own and ref.name == own and ref.owner == func.facts.qualname:
-            return ("self", func.module.name, func.facts.cls, ref.path)
-        found = absolute(self.links, func.module, ref)
-        return (found.root, found.owner, found.name, found.path)
+            for stored, where in self.elements.of(value, func):
+                yield from self.of(stored, where)
 
     # evaluation of names
 
