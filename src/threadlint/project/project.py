@@ -213,7 +213,7 @@ class Project:
     @cached_property
     def foreign_loops(self) -> ForeignLoops:
         """Which functions run in threads that are not their event loop's."""
-        return ForeignLoops(self.links, self.types, self.contexts, self.thread_roots, self.steps)
+        return ForeignLoops(self.links, self.types, self._contents, self.contexts, self.thread_roots, self.steps)
 
     @cached_property
     def task_contexts(self) -> Contexts:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from threadlint.facts.model import Access, Call, Compare, Const, If, Jump, Kind, Logic, Loop, Ref, Root, Span, Value
 from threadlint.project.bodies.uses import Act, Use, Uses, value_text
+from threadlint.project.locks.lock_calls import parts
 from threadlint.project.locks.locks import Step
 from threadlint.project.names.things import Func
 
@@ -84,7 +85,7 @@ class Checks:
     def states(self, func: Func) -> Iterator[tuple[int, If, Condition]]:
         """The tests that compare an attribute with a value: `if self.state == NEW`."""
         for number, step in enumerate(self.steps(func)):
-            if isinstance(step.node, If):
+            if type(step.node) is If and any(type(part) is Compare for part in parts(step.node.test)):
                 for condition in self.conditions(step.node.test, func, number):
                     if condition.state:
                         yield number, step.node, condition

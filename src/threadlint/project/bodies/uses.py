@@ -6,7 +6,6 @@ names for a location (`d = self.rows; d[k] = v`) are brought into the same form.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
@@ -69,7 +68,7 @@ class Uses:
     steps: Callable[[Func], list[Step]]
     _answers: dict[str, tuple[Use, ...]] = field(default_factory=dict)
     _acts: dict[str, tuple[Use, ...]] = field(default_factory=dict)
-    _by_name: dict[str, list[Use]] | None = None
+    _by_name: dict[str, list[Use]] = field(default_factory=dict)
     _rebinds: dict[str, frozenset[Ref]] = field(default_factory=dict)
 
     def of(self, func: Func) -> tuple[Use, ...]:
@@ -88,12 +87,12 @@ class Uses:
 
     def acts_on(self, name: str) -> list[Use]:
         """What the whole program does, other than read, to locations whose last name this is, without what is in brackets; in its order."""
-        if self._by_name is None:
-            self._by_name = defaultdict(list)
-            for func in self.types.links.ordered():
-                for use in self.acts(func):
-                    self._by_name[last_name(use.ref)].append(use)
-        return self._by_name.get(name, [])
+        known = self._by_name.get(name)
+        if known is None:
+            functions = self.types.links.mentions.functions([name])
+            known = [use for func in functions for use in self.acts(func) if last_name(use.ref) == name]
+            self._by_name[name] = known
+        return known
 
     def kind(self, ref: Ref, func: Func) -> str:
         """Which builtin container the value is: list, dict, set or deque; empty where it is none, or not known to be one."""
@@ -158,7 +157,8 @@ class Uses:
                 if reading or node.kind is not Kind.READ:  # type: ignore[union-attr]
                     yield from self._access(func, number, node, reading=reading)  # type: ignore[arg-type]
             elif kind is Call:
-                yield from self._call(func, number, node, reading=reading)  # type: ignore[arg-type]
+                if reading or _may_act(node):  # type: ignore[arg-type]
+                    yield from self._call(func, number, node, reading=reading)  # type: ignore[arg-type]
             elif isinstance(node, Loop) and node.kind != "while":
                 for ref in self.gone_through(node.value, func):
                     yield Use(func, number, node.span, ref, Act.ITERATE, node.kind)
@@ -210,7 +210,7 @@ class Uses:
                 yield Use(func, number, node.span, receiver, act, method, _key(node, method), value)
             if reading and receiver.path and receiver.path[-1].startswith("["):
                 yield Use(func, number, node.span, receiver.receiver, Act.READ)
-        if len(node.args) > 1 or (node.args and node.keyword("key") is not None):
+        if _may_go_through(node):
             for name in self._names(callee, func):
                 given = (
                     node.args[1:]
@@ -277,6 +277,17 @@ class Uses:
                 whole = absolute(self.types.links, func.module, callee)
                 if whole.root == Root.IMPORT:
                     yield ".".join([whole.name, *whole.path])
+
+
+def _may_act(call: Call) -> bool:
+    """Whether the call may do more than read: asked first, as most calls do not."""
+    callee = call.callee
+    return (type(callee) is Ref and bool(callee.path) and callee.path[-1] in _CHANGING) or _may_go_through(call)
+
+
+def _may_go_through(call: Call) -> bool:
+    """Whether some argument may be one that functions like `map()`, or `max()` with a key, go through."""
+    return len(call.args) > 1 or (bool(call.args) and call.keyword("key") is not None)
 
 
 def _key(call: Call, method: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from threadlint.facts.model import Jump, Ref, Root, Value, walk
-from threadlint.project.names.linker import Links
+from threadlint.project.names.linker import Links, from_relative
 from threadlint.project.names.things import Func
 from threadlint.project.names.values import refs
 
@@ -24,17 +24,26 @@ def carriers(links: Links, made: set[Made]) -> set[str]:
     """Last names of the variables, attributes and functions that can give what one of the calls makes; types need be asked for no others."""
     names: set[str] = set()
     gives = links.gives = links.gives or tuple(_givers(links))
+    imported = set(_imported(links))
     for _ in range(_ROUNDS):
         before = len(names)
         for name, sources, calls in gives:
             if name not in names and not (sources.isdisjoint(names) and calls.isdisjoint(made)):
                 names.add(name)
-        for exports in links.exports.values():
-            names |= {name for name, dotted in exports.items() if dotted.rpartition(".")[2] in names}
+        names |= {name for name, last in imported if last in names}
         names |= {name for (_, name), maker in links.defaults.items() if maker.facts.name in names}
         if len(names) == before:
             break
     return names
+
+
+def _imported(links: Links) -> Iterator[tuple[str, str]]:
+    """The names that imports from modules of the project bind, each with the last part of what is imported: they may differ."""
+    for module, exports in links.exports.items():
+        for name, dotted in exports.items():
+            parts = from_relative(links.modules[module], dotted).split(".")
+            if name != parts[-1] and any(".".join(parts[:end]) in links.modules for end in range(1, len(parts))):
+                yield name, parts[-1]
 
 
 def _givers(links: Links) -> Iterator[tuple[str, frozenset[str], frozenset[Made]]]:

@@ -95,12 +95,8 @@ class Guards:
             for use in self.uses.acts(func):
                 if use.act.writes and (above or guard_keys(steps[use.step].held)):
                     names.add(last_name(use.ref))
-        naming = {func.id for func in self.links.mentions.functions(names)}
         found: dict[str, list[GuardedUse]] = defaultdict(list)
-        for func in self.links.ordered():
-            # a parameter that inner functions use is not among the words of its own function
-            if func.id not in naming and names.isdisjoint(func.facts.captured):
-                continue
+        for func in self.links.mentions.functions(names):
             if func.is_module or func.id in self.entry.owned:
                 continue
             mine = [use for use in self.uses.of(func) if last_name(use.ref) in names]

@@ -67,6 +67,8 @@ class Sharing:
     _touches: dict[str, list[Touch]] | None = None
     _races: tuple[Race, ...] | None = None
     _definers: dict[tuple[str, str], str] = field(default_factory=dict)
+    _owners: dict[str, set[str]] = field(default_factory=dict)
+    """by name of an attribute: the classes whose methods set it"""
 
     def touches(self) -> dict[str, list[Touch]]:
         """All writing accesses to locations that more than one thread may reach, by location."""
@@ -78,16 +80,15 @@ class Sharing:
         found: dict[str, list[Touch]] = defaultdict(list)
         spawners = {spawn.func.id for spawn in self.contexts.spawns}
         names = self._written_on_threads()
+        writes: dict[Func, list[tuple[int, Step, Access]]] = {}
         for context, roots in self.contexts.reached.items() if names else ():
             if context.func.facts.name in OWNED_METHODS and roots & ~MAIN == 0:
                 continue
+            own = writes.get(context.func)
+            if own is None:
+                own = writes[context.func] = list(self._writes(context.func, names))
             binding = Given(context.binding)
-            for number, step in enumerate(self.steps(context.func)):
-                node = step.node
-                if type(node) is not Access or node.kind is Kind.READ or node.form in _NO_STORE:
-                    continue
-                if not self.may_be(node, context.func, names):
-                    continue
+            for number, step, node in own:
                 location = self.location(node.ref, context.func, binding)
                 if location is None or self.harmless(node, context.func):
                     continue
@@ -104,6 +105,15 @@ class Sharing:
                     found[location.key].append(Touch(node, number, context, location, held, roots))
         return found
 
+    def _writes(self, func: Func, names: Container[str]) -> Iterator[tuple[int, Step, Access]]:
+        """The steps that write what can have one of these last names, or hold a lock."""
+        for number, step in enumerate(self.steps(func)):
+            node = step.node
+            if type(node) is not Access or node.kind is Kind.READ or node.form in _NO_STORE:
+                continue
+            if step.held or self.may_be(node, func, names):
+                yield number, step, node
+
     def _written_on_threads(self) -> set[str]:
         """The last names of the locations that some thread writes: all others are no races."""
         keys = {
@@ -119,6 +129,8 @@ class Sharing:
     def may_be(self, write: Access, func: Func, names: Container[str]) -> bool:
         """Whether the location that is written can have one of these last names; asked before what the location is, which takes longer."""
         ref = write.ref
+        if ref.root is Root.VAR and not ref.path:
+            return ref.owner != func.facts.qualname or ref.name in func.facts.captured
         if ref.root is Root.VAR and len(ref.path) == 1 and ref.name == self.types.self_name(func):
             return ref.path[0] in names or ref.path[0].startswith("[")
         return bool(ref.path) or ref.root is not Root.GLOBAL or ref.name in names or write.value is None
@@ -298,11 +310,13 @@ class Sharing:
         return known
 
     def _find_definer(self, cls: Cls, step: str) -> str:
-        owners = {
-            f"{where.module.name}:{where.facts.cls}"
-            for where, access in self.types.links.attributes.get(step, ())
-            if where.facts.cls and access.ref.root == Root.VAR and len(access.ref.path) == 1
-        }
+        owners = self._owners.get(step)
+        if owners is None:
+            owners = self._owners[step] = {
+                f"{where.module.name}:{where.facts.cls}"
+                for where, access in self.types.links.attributes.get(step, ())
+                if where.facts.cls and access.ref.root == Root.VAR and len(access.ref.path) == 1
+            }
         found = cls.id
         for base in self.types.mro(cls):
             if isinstance(base, Cls) and base.id in owners:

@@ -11,7 +11,9 @@ from dataclasses import dataclass, field
 from threadlint.facts.model import Call, If, Ref, Try
 from threadlint.knowledge.loop_bound import ASKING, OWN_LOOP, RUNNING, TRIED
 from threadlint.knowledge.stdlib import LOOP_TYPES
+from threadlint.project.bodies.contents import Contents
 from threadlint.project.locks.locks import Step
+from threadlint.project.names.callables import HANDING
 from threadlint.project.names.linker import Links
 from threadlint.project.names.test_files import in_tests
 from threadlint.project.names.things import External, Func, Object
@@ -36,11 +38,12 @@ class ForeignLoops:
 
     links: Links
     types: Types
+    contents: Contents
     contexts: Contexts
     threads: ThreadRoots
     steps: Callable[[Func], list[Step]]
     _by_func: dict[str, list[tuple[Context, int]]] = field(default_factory=dict)
-    _owners: dict[str, bool] = field(default_factory=dict)
+    _owners: frozenset[Func] | None = None
     _asking: dict[str, bool] = field(default_factory=dict)
     _handed: set[str] = field(default_factory=set)
     _loops_of: int | None = None
@@ -71,8 +74,8 @@ class ForeignLoops:
         """The bits of the roots whose threads make or run a loop somewhere, and so may well be its own."""
         if self._loops_of is None:
             self._loops_of = 0
-            for context, roots in self.contexts.reached.items():
-                if self.runs_loop(context.func):
+            for func in self._running():
+                for _, roots in self.reached(func):
                     self._loops_of |= roots & ~MAIN
         return self._loops_of
 
@@ -102,14 +105,12 @@ class ForeignLoops:
 
     def runs_loop(self, func: Func) -> bool:
         """Whether the function itself makes or runs an event loop."""
-        known = self._owners.get(func.id)
-        if known is None:
-            known = self._owners[func.id] = any(
-                isinstance(thing, External) and thing.name in OWN_LOOP
-                for call in self.links.calls[func.id].values()
-                for thing in self.types.of(call.callee, func)
-            )
-        return known
+        return func in self._running()
+
+    def _running(self) -> frozenset[Func]:
+        if self._owners is None:
+            self._owners = frozenset(self.contents.callers_of(OWN_LOOP))
+        return self._owners
 
     def _chooses(self, func: Func) -> bool:
         """Whether the function goes by the loop's thread-safe method in one of two branches: the other is for programs without a loop."""
@@ -183,8 +184,9 @@ class ForeignLoops:
 
     def background(self) -> Iterator[BackgroundLoop]:
         """The loops that threads run: `Thread(target=loop.run_forever)`, or `loop.run_forever()` in a function that only threads run."""
-        for func in self.links.ordered():
-            for call in self.links.calls[func.id].values():
+        able = {*self.contents.callers_of(HANDING), *self.links.mentions.callers(["run_forever"])}
+        for func in self.links.ordered() if able else ():
+            for call in self.links.calls[func.id].values() if func in able else ():
                 for value in self.threads.handed_over(func, call):
                     if isinstance(value, Ref) and value.path[-1:] != () and value.path[-1] in RUNNING:
                         yield from self._loops(value.receiver, func, func, call)

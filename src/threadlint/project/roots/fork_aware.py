@@ -28,8 +28,8 @@ def inherited_locks(
 ) -> Iterator[Inherited]:
     """Every such lock, once for each function."""
     # unsound: a package that prepares for forks is taken to do so for all of its locks
-    prepared = {_package(func) for func in links.ordered() if _prepares(func, links)}
-    for func in links.ordered():
+    prepared = {_package(func) for func in _callers(links, "register_at_fork")}
+    for func in _callers(links, "getpid"):
         asks = _asks(func, links, types) if _package(func) not in prepared else None
         if asks is None:
             continue
@@ -47,11 +47,9 @@ def _package(func: Func) -> str:
     return func.module.name.partition(".")[0]
 
 
-def _prepares(func: Func, links: Links) -> bool:
-    return any(
-        isinstance(call.callee, Ref) and (call.callee.name, *call.callee.path)[-1].endswith("register_at_fork")
-        for call in links.calls[func.id].values()
-    )
+def _callers(links: Links, name: str) -> list[Func]:
+    """The functions that call something whose name ends like this."""
+    return links.mentions.callers(one for one in links.mentions.names() if one.endswith(name))
 
 
 def _asks(func: Func, links: Links, types: Types) -> Span | None:

@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from threadlint.facts.model import Call, Const, Ref
 from threadlint.project.locks.locks import Step
 from threadlint.project.names.linker import Links
+from threadlint.project.names.mentions import last_name
 from threadlint.project.names.things import Cls, External, Func, Object
 from threadlint.project.names.types import Types
 
 _FORKS = frozenset({"os.fork", "os.forkpty", "pty.fork", "posix.fork"})
 _POOLS = frozenset({"multiprocessing.Pool", "concurrent.futures.ProcessPoolExecutor"})
+_FORKING = frozenset({"fork", "forkpty", "start", "Pool", "ProcessPoolExecutor"})
 _NOT_BY_DEFAULT = (3, 14)
 
 
@@ -35,8 +37,9 @@ def forks(
 ) -> Iterator[Fork]:
     """Every place where the process forks, or may fork on Linux with the oldest supported version of Python."""
     by_default = (version or (3, 0)) < _NOT_BY_DEFAULT and not _other_method(links)
+    forking = set(links.mentions.callers(_FORKING))
     for func in links.ordered():
-        if not any(_candidate(call) for call in links.calls[func.id].values()):
+        if func not in forking and not any(map(_runs_first, links.calls[func.id].values())):
             continue
         for number, step in enumerate(steps(func)):
             if isinstance(step.node, Call) and _candidate(step.node):
@@ -46,8 +49,12 @@ def forks(
 
 
 def _candidate(call: Call) -> bool:
-    last = (call.callee.path or (call.callee.name.rpartition(".")[2],))[-1] if isinstance(call.callee, Ref) else ""
-    return last in ("fork", "forkpty", "start", "Pool", "ProcessPoolExecutor") or call.keyword("preexec_fn") is not None
+    return last_name(call.callee) in _FORKING or _runs_first(call)
+
+
+def _runs_first(call: Call) -> bool:
+    """Whether the child runs a function before its program."""
+    return bool(call.keywords) and call.keyword("preexec_fn") is not None
 
 
 def _what(types: Types, func: Func, call: Call, *, by_default: bool) -> str:
@@ -75,10 +82,4 @@ def _is_process(types: Types, thing: Object) -> bool:
 
 def _other_method(links: Links) -> bool:
     """Whether the program chooses how processes start."""
-    return any(
-        isinstance(call.callee, Ref)
-        and (call.callee.path or (call.callee.name.rpartition(".")[2],))[-1]
-        in ("set_start_method", "get_context", "freeze_support")
-        for calls in links.calls.values()
-        for call in calls.values()
-    )
+    return bool(links.mentions.calls(["set_start_method", "get_context", "freeze_support"]))
