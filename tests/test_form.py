@@ -37,6 +37,8 @@ y = 1 + \\
         ("def f", "# a remark\n\n# another\ndef f"),
         ("        a,\n", "        # inside\n        a,  # too\n\n"),
         ("    2\n", "    2\n\n# last"),
+        ("    2\n", "    2 \t\n  \n"),
+        ("\n\n\nx", " \n\n\nx"),
     ],
 )
 def test_comments_and_blank_lines_do_not_count(old, new):
@@ -55,6 +57,10 @@ def test_comments_and_blank_lines_do_not_count(old, new):
     [
         ("# no comment", "# a comment"),
         ("    2\n", "\n    2\n"),
+        ("+ \\\n", "+ \\ \n"),
+        ("+ \\\n", "+ \\  # a mistake\n"),
+        ("+ \\\n", "+ \\# a mistake\n"),
+        ("+ \\\n", "+ \\ \n\n"),
         ("a,", "b,"),
         ("\n\n\nx", "\n\n\n  x"),
         ('x = "# no comment"', 'x = f"{a["# no comment"]}"'),

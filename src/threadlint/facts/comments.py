@@ -25,7 +25,12 @@ if TYPE_CHECKING:
 END_OF_FILE = 2**31 - 1
 """The last line that a comment for the whole file covers."""
 
-_MENTION = re.compile(r"noqa|threadlint:|guarded[-_ ]by|requires[-_ ]lock", re.IGNORECASE)
+_NAMES = ("noqa", "threadlint:")
+_FACTS = tuple(
+    f"{first}{joint}{second}" for first, second in (("guarded", "by"), ("requires", "lock")) for joint in "-_ "
+)
+_MENTION = re.compile("|".join((*_NAMES, *_FACTS)), re.IGNORECASE)
+_FACT = re.compile("|".join(_FACTS), re.IGNORECASE)
 # As flake8 7 reads it: one blank before `noqa`, at most one after the colon; anything else makes it one without codes.
 _CODES = r"(?P<codes>[A-Z]+[0-9]+(?:[,\s]+[A-Z]+[0-9]+)*)"
 _NOQA = re.compile(rf"# noqa(?::\s?{_CODES})?", re.IGNORECASE)
@@ -70,7 +75,19 @@ class Comments(msgspec.Struct, frozen=True, array_like=True):
 
 def mentioned(text: str) -> bool:
     """Whether the text may have such comments: one quick look, without an outline."""
-    return _MENTION.search(text) is not None
+    return _has(text, (*_NAMES, *_FACTS), _MENTION)
+
+
+def annotated(text: str) -> bool:
+    """Whether the text may have comments that are facts about locks."""
+    return _has(text, _FACTS, _FACT)
+
+
+def _has(text: str, words: tuple[str, ...], pattern: re.Pattern[str]) -> bool:
+    if text.isascii():  # words are found ten times as fast as a pattern
+        lowered = text.lower()
+        return any(word in lowered for word in words)
+    return pattern.search(text) is not None
 
 
 def scan(text: str, found: Outline | None = None) -> Comments:

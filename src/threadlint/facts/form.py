@@ -9,9 +9,13 @@ import re
 from bisect import bisect_left
 from dataclasses import dataclass
 from hashlib import blake2b
+from itertools import zip_longest
+
+from threadlint.facts.comments import annotated
 
 # The group is kept as it is, the rest goes. A comment with a quote in it is not matched: it may be the inside of an
-# f-string. Each alternative begins with one character, by which the search passes quickly over all the others.
+# f-string. Each alternative begins with one character, by which the search passes quickly over all the others; what is asked after
+# the end of a line is answered for a line with code without going back over its blanks.
 _SKIP = re.compile(
     r"""
     (
@@ -19,26 +23,28 @@ _SKIP = re.compile(
         | \'\'\'[^'\\]*(?:(?:\\(?s:.)|'(?!''))[^'\\]*)*\'\'\'
         | "[^"\\\n]*(?:\\(?s:.)[^"\\\n]*)*"
         | '[^'\\\n]*(?:\\(?s:.)[^'\\\n]*)*'
-        | \\\n
+        | \\(?s:.)
     )
-    | \n[ \t\f]*(?:\#[^"'\n]*)?(?=\n|\Z)
-    | \ [ \t\f]*\#[^"'\n]*(?=\n|\Z)
-    | \t[ \t\f]*\#[^"'\n]*(?=\n|\Z)
+    | \n(?![ \t\f]*[^ \t\f\n\#])[ \t\f]*(?:\#[^"'\n]*)?(?=\n|\Z)
     | \#[^"'\n]*(?=\n|\Z)
     """,
     re.VERBOSE,
 )
 _LONG = re.compile(r"(?:\"\"\"|''')(?<=[ftrFTR]...)")
 _LONG_FORMATTED = re.compile(r"\b(?:f|t|fr|rf|tr|rt)(?:\"\"\"|''')", re.IGNORECASE)
-_FACTS = re.compile(r"guarded[-_ ]by|requires[-_ ]lock", re.IGNORECASE)
+_BLANKS = " \t\f"
 
 
 def form(text: str) -> bytes:
     """A hash of the form of the text; empty where only the text itself will do."""
     if _unsafe(text):
         return b""
-    kept = "".join(filter(None, _SKIP.split(f"\n{text}")))
-    return blake2b(kept.encode(), digest_size=20).digest()
+    texts = _SKIP.split(f"\n{text}")
+    kept = [
+        piece.rstrip(_BLANKS) if after is None else piece + after
+        for piece, after in zip_longest(texts[::2], texts[1::2], fillvalue="")
+    ]
+    return blake2b("".join(kept).encode(), digest_size=20).digest()
 
 
 def _unsafe(text: str) -> bool:
@@ -48,8 +54,7 @@ def _unsafe(text: str) -> bool:
     # Looked for in two steps: the first is quick, and the second alone would take longer than all the rest.
     if _LONG.search(text) and _LONG_FORMATTED.search(text):
         return True
-    lowered = text.lower()
-    return ("guarded" in lowered or "require" in lowered) and _FACTS.search(text) is not None
+    return annotated(text)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,11 +9,10 @@ from typing import Any
 
 import libcst as cst
 
-from threadlint.facts.building.base import Builder, Handler, make_1, make_2
+from threadlint.facts.building.base import Builder, Handler, make_1, make_2, name
 from threadlint.facts.outline import STRING
 from threadlint.facts.pairing import Mismatch
 
-name = make_2(cst.Name, "value", "lpar")
 _integer = make_1(cst.Integer, "value")
 _float = make_1(cst.Float, "value")
 _imaginary = make_1(cst.Imaginary, "value")
@@ -24,10 +23,6 @@ _formatted = make_1(cst.FormattedString, "parts")
 _field = make_2(cst.FormattedStringExpression, "expression", "format_spec")
 
 _ONE_STRING = re.compile(rf"(?:[rbu]|br|rb)?(?:{STRING})", re.IGNORECASE)
-
-
-def _name(_: Builder, twin: ast.Name) -> Any:
-    return name(twin.id, ())
 
 
 def _constant(builder: Builder, twin: ast.Constant) -> Any:
@@ -85,7 +80,7 @@ def _fields(builder: Builder, twin: Any) -> list[Any]:
 
 def handlers() -> dict[type, Handler]:
     """The handlers of atoms."""
-    table: dict[type, Handler] = {ast.Name: _name, ast.Constant: _constant, ast.JoinedStr: _joined}
+    table: dict[type, Handler] = {ast.Constant: _constant, ast.JoinedStr: _joined}
     template = getattr(ast, "TemplateStr", None)
     if template is not None:
         table[template] = _joined

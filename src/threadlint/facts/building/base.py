@@ -75,6 +75,8 @@ def maker(kind: type, *fields: str) -> Callable[..., Any]:
     return make
 
 
+name = make_2(cst.Name, "value", "lpar")
+_set_value, _set_lpar = setter(cst.Name, "value"), setter(cst.Name, "lpar")
 _line = make_1(cst.SimpleStatementLine, "body")
 _block = make_1(cst.IndentedBlock, "body")
 _COMPOUND = frozenset(
@@ -86,13 +88,22 @@ _COMPOUND = frozenset(
 )  # fmt: skip
 
 
+class _Names(dict[str, Any]):
+    """The nodes of names that are no expressions: they have no place, so that one of each is enough."""
+
+    def __missing__(self, written: str) -> Any:
+        self[written] = node = name(written, ())
+        return node
+
+
 class Builder:
     """One text whose tree is being made."""
 
-    __slots__ = ("_ascii", "_handlers", "_lines", "_starts", "pairs", "text", "vague")
+    __slots__ = ("_ascii", "_handlers", "_lines", "_starts", "names", "pairs", "text", "vague")
 
     def __init__(self, text: str, handlers: dict[type, Handler]) -> None:
         self.text = text
+        self.names = _Names()
         self.pairs: dict[int, Any] = {}
         self.vague = False
         """inside an f-string, of whose parts Python before 3.12 does not know where they are"""
@@ -103,7 +114,13 @@ class Builder:
 
     def make(self, twin: Any) -> Any:
         """The node of an expression or a statement."""
-        node = self._handlers[type(twin)](self, twin)
+        kind = type(twin)
+        if kind is ast.Name:  # every other expression
+            node = _new(cst.Name)
+            _set_value(node, twin.id)
+            _set_lpar(node, ())
+        else:
+            node = self._handlers[kind](self, twin)
         self.pairs[id(node)] = twin
         return node
 
@@ -148,8 +165,9 @@ class Builder:
             if "\r" in self.text:
                 self._starts = [0, *(found.end() for found in NEWLINE.finditer(self.text))]
             else:
-                self._starts = [0, *accumulate(len(text) + 1 for text in self._lines)]
-        text = self._lines[line - 1]
-        if not text.isascii():
-            column = len(text.encode()[:column].decode())
+                self._starts = list(accumulate([len(text) + 1 for text in self._lines], initial=0))
+        if not self._ascii:
+            text = self._lines[line - 1]
+            if not text.isascii():
+                column = len(text.encode()[:column].decode())
         return self._starts[line - 1] + column

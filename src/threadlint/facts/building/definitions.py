@@ -7,7 +7,6 @@ from typing import Any
 
 import libcst as cst
 
-from threadlint.facts.building.atoms import name
 from threadlint.facts.building.base import Builder, Handler, make_1, make_2, make_3, maker
 from threadlint.facts.building.expressions import ASYNC, arguments
 
@@ -24,7 +23,7 @@ _NO_PARAMETERS = _parameters((), (), None, (), None)
 def _of_function(builder: Builder, twin: ast.FunctionDef | ast.AsyncFunctionDef) -> Any:
     return _function(
         [_decorator(builder.make(decorator)) for decorator in twin.decorator_list],
-        name(twin.name, ()),
+        builder.names[twin.name],
         _of_parameters(builder, twin.args),
         _annotated(builder, twin.returns),
         builder.block(twin.body),
@@ -57,7 +56,7 @@ def _of_parameters(builder: Builder, twin: ast.arguments) -> Any:
 
 
 def _of_param(builder: Builder, twin: ast.arg, default: ast.expr | None) -> Any:
-    return _param(name(twin.arg, ()), _annotated(builder, twin.annotation), builder.optional(default))
+    return _param(builder.names[twin.arg], _annotated(builder, twin.annotation), builder.optional(default))
 
 
 def _of_class(builder: Builder, twin: ast.ClassDef) -> Any:
@@ -66,7 +65,7 @@ def _of_class(builder: Builder, twin: ast.ClassDef) -> Any:
         [_decorator(builder.make(decorator)) for decorator in twin.decorator_list],
         plain,
         arguments(builder, (), twin.keywords),
-        name(twin.name, ()),
+        builder.names[twin.name],
         builder.block(twin.body),
         None,
     )

@@ -8,7 +8,6 @@ from typing import Any
 
 import libcst as cst
 
-from threadlint.facts.building.atoms import name
 from threadlint.facts.building.base import Builder, Handler, make_1, make_2, make_3, maker, setter
 from threadlint.facts.pairing import Mismatch
 
@@ -62,7 +61,7 @@ _OPERATORS = {
 
 
 def _of_attribute(builder: Builder, twin: ast.Attribute) -> Any:
-    return _attribute(builder.make(twin.value), name(twin.attr, ()), ())
+    return _attribute(builder.make(twin.value), builder.names[twin.attr], ())
 
 
 def _of_call(builder: Builder, twin: ast.Call) -> Any:
@@ -92,7 +91,7 @@ def _keyword(builder: Builder, twin: ast.keyword) -> Any:
         return _arg(value, None, "**")
     if twin.arg == "args" and type(twin.value) in (ast.Name, ast.Attribute) and _in_parentheses(builder, twin):
         setter(type(value), "lpar")(value, _PARENTHESIS)
-    return _arg(value, name(twin.arg, ()), "")
+    return _arg(value, builder.names[twin.arg], "")
 
 
 def _in_parentheses(builder: Builder, twin: ast.keyword) -> bool:

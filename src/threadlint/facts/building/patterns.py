@@ -7,8 +7,7 @@ from typing import Any
 
 import libcst as cst
 
-from threadlint.facts.building.atoms import name
-from threadlint.facts.building.base import make_1, make_2, make_3
+from threadlint.facts.building.base import make_1, make_2, make_3, name
 
 _as = make_2(cst.MatchAs, "pattern", "name")
 _star = make_1(cst.MatchStar, "name")

@@ -8,8 +8,7 @@ from typing import Any
 
 import libcst as cst
 
-from threadlint.facts.building.atoms import name
-from threadlint.facts.building.base import Builder, Handler, make_1, make_2, make_3, maker
+from threadlint.facts.building.base import Builder, Handler, make_1, make_2, make_3, maker, name
 from threadlint.facts.building.definitions import annotation
 from threadlint.facts.building.expressions import ASYNC
 from threadlint.facts.building.patterns import pattern

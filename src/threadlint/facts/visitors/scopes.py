@@ -59,11 +59,19 @@ _CLOSED = _DEFINITIONS | {cst.Lambda, cst.IndentedBlock}
 
 
 def _body(found: Bindings, body: Iterable[cst.CSTNode]) -> None:
+    handlers = _HANDLERS
     for node in body:
-        handler = _HANDLERS.get(type(node))
-        if handler is not None:
-            handler(found, node)
-        if found.walrus and type(node) not in _DEFINITIONS:
+        kind = type(node)
+        if kind is cst.SimpleStatementLine:
+            for small in node.body:  # type: ignore[attr-defined]
+                handler = handlers.get(type(small))
+                if handler is not None:
+                    handler(found, small)
+        else:
+            handler = handlers.get(kind)
+            if handler is not None:
+                handler(found, node)
+        if found.walrus and kind not in _DEFINITIONS:
             _search_walrus(found, node)
 
 
@@ -98,13 +106,6 @@ def _fields(kind: type[cst.CSTNode]) -> tuple[str, ...]:
 
 def _block(found: Bindings, node: cst.BaseSuite) -> None:
     _body(found, node.body)
-
-
-def _line(found: Bindings, node: cst.SimpleStatementLine) -> None:
-    for small in node.body:
-        handler = _HANDLERS.get(type(small))
-        if handler is not None:
-            handler(found, small)
 
 
 def _assign(found: Bindings, node: cst.Assign) -> None:
@@ -227,7 +228,6 @@ def _type_alias(found: Bindings, node: cst.TypeAlias) -> None:
 
 
 _HANDLERS: dict[type, Callable[[Bindings, object], None]] = {
-    cst.SimpleStatementLine: _line,  # type: ignore[dict-item]
     cst.Assign: _assign,  # type: ignore[dict-item]
     cst.AugAssign: _one_target,  # type: ignore[dict-item]
     cst.AnnAssign: _one_target,  # type: ignore[dict-item]

@@ -30,14 +30,6 @@ from threadlint.facts.visitors.scopes import pattern_names
 from threadlint.facts.visitors.walk import Walk
 
 
-def _line(walk: Walk, node: cst.SimpleStatementLine | cst.SimpleStatementSuite) -> None:
-    statements = walk.statements
-    for small in node.body:
-        handler = statements.get(type(small))
-        if handler is not None:
-            handler(walk, small)
-
-
 def _expression(walk: Walk, node: cst.Expr) -> None:
     discarded(walk, node.value)
 
@@ -173,9 +165,6 @@ def true_test(value: Value) -> bool:
 def handlers() -> dict[type, Callable[[Walk, Any], None]]:
     """The handlers of statements, by node type; imports are taken by the scopes beforehand."""
     return {
-        cst.SimpleStatementLine: _line,
-        cst.SimpleStatementSuite: _line,
-        cst.IndentedBlock: lambda walk, node: walk.body(node.body),
         cst.Expr: _expression,
         cst.Return: _return,
         cst.Raise: _raise,

@@ -117,7 +117,14 @@ class Walk:
         """Walk the statements into the current block."""
         statements = self.statements
         for node in nodes:
-            handler = statements.get(type(node))
+            kind = type(node)
+            if kind is cst.SimpleStatementLine:
+                for small in node.body:  # type: ignore[attr-defined]
+                    handler = statements.get(type(small))
+                    if handler is not None:
+                        handler(self, small)
+                continue
+            handler = statements.get(kind)
             if handler is not None:
                 handler(self, node)
 
