@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
-from threadlint.facts.model import Call
+from threadlint.facts.model import Access, Call, Loop, With
 from threadlint.project.locks.locks import Step
 from threadlint.project.names.callees import Callees
-from threadlint.project.names.implicit import implicit_calls
+from threadlint.project.names.implicit import Implicit
 from threadlint.project.names.things import ClassThing, Func, FunctionThing
 from threadlint.project.names.types import Types
 
 Calling = tuple[tuple[int, Step, tuple[tuple[FunctionThing | ClassThing, Call], ...]], ...]
 """The steps of a function that call something in the project: their numbers, and what they call."""
+
+_RUNNING = frozenset({Access, Loop, With})
+"""What can call without being a call."""
 
 
 @dataclass(slots=True)
@@ -23,14 +26,18 @@ class Called:
     types: Types
     steps: Callable[[Func], list[Step]]
     callees: Callees
+    implicit: Implicit = field(init=False)
     _steps_of: dict[str, Calling] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.implicit = Implicit(self.types)
 
     def at(self, func: Func, step: Step) -> tuple[tuple[FunctionThing | ClassThing, Call], ...]:
         """What the step calls in the project: by a call, or implicitly (context managers, subscripts, properties)."""
         node = step.node
         if isinstance(node, Call):
             return tuple((thing, node) for thing in self.callees.of(func, node))
-        return tuple(implicit_calls(self.types, func, node))
+        return tuple(self.implicit.calls(func, node)) if type(node) in _RUNNING else ()
 
     def steps_of(self, func: Func) -> Calling:
         """The steps of the function that call something in the project."""

@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from threadlint.facts.model import Access, Call, Kind, walk
+from threadlint.facts.model import Call
 from threadlint.project.locks.called import Calling
 from threadlint.project.locks.locks import ANY_LOCK, Held
 from threadlint.project.names.linker import Links
@@ -68,13 +68,12 @@ def entry_locks(
 ) -> EntryLocks:
     """Find the fixed point. `assumed` are the functions of which a name or a comment says that the caller holds a lock."""
     sites: dict[str, list[tuple[str, frozenset[str]]]] = defaultdict(list)
-    taken = _taken_as_values(links)
     handlers: set[str] = set()
     for func in links.ordered():
         for _, step, things in calling(func):
             for thing, _ in things:
                 if isinstance(thing, FunctionThing):
-                    sites[thing.func.id].append((func.id, guard_keys(step.held)))
+                    sites[thing.func.id].append((func.id, guard_keys(step.held) if step.held else frozenset()))
     for func, call in links.mentions.calls(
         name for name in links.mentions.names() if name.endswith("register_at_fork")
     ):
@@ -82,7 +81,7 @@ def entry_locks(
     inherits = {
         func.id
         for func in links.ordered()
-        if sites.get(func.id) and _private(func) and (func.module.name, func.facts.name) not in taken
+        if sites.get(func.id) and _private(func) and func.facts.name not in links.read[func.module.name]
     }
     fixed = {func.id: frozenset({ANY_LOCK}) for func in links.ordered() if func.id in assumed}
     owned = {
@@ -165,22 +164,3 @@ def _only_from(owned: set[str], sites: dict[str, list[tuple[str, frozenset[str]]
 def _private(func: Func) -> bool:
     name = func.facts.name
     return name.startswith("_") and not name.endswith("__") and not func.facts.owner
-
-
-def _taken_as_values(links: Links) -> set[tuple[str, str]]:
-    """Names of functions that a module uses other than by calling them: whoever gets them may call them without the lock."""
-    found: set[tuple[str, str]] = set()
-    for func in links.ordered():
-        for name in _read_names(func):
-            found.add((func.module.name, name))
-    return found
-
-
-def _read_names(func: Func) -> Iterator[str]:
-    for node in walk(func.facts.body):
-        if (
-            isinstance(node, Access)
-            and node.kind == Kind.READ
-            and not (node.ref.path and node.ref.path[-1].startswith("["))
-        ):
-            yield node.ref.path[-1] if node.ref.path else node.ref.name

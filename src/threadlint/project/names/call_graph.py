@@ -7,8 +7,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from threadlint.facts.model import Call, Many, Ref, Root, Value
-from threadlint.knowledge.stdlib import CONSTRUCTORS, EXECUTOR_METHODS, FUNCTIONS, POOL_METHODS
+from threadlint.knowledge.stdlib import CONSTRUCTORS, EXECUTOR_METHODS, FUNCTIONS, POOL_METHODS, Starter
 from threadlint.project.names.linker import Links, absolute
+from threadlint.project.names.mentions import last_name
 from threadlint.project.names.things import Func
 
 _BASES_UP = 6
@@ -50,16 +51,13 @@ class NamedCalls:
 
     def _collect(self) -> dict[tuple[str, str], list[tuple[Func, Call, int]]]:
         found: dict[tuple[str, str], list[tuple[Func, Call, int]]] = defaultdict(list)
-        for func_id, calls in self.links.calls.items():
-            func = self.links.funcs[func_id]
-            for call in calls.values():
+        for func in self.links.ordered():
+            for call in self.links.calls[func.id].values():
                 for place in self._places(call.callee, func):
                     found[place].append((func, call, 0))
-                for handed in (_handed_over(call), _initializer(call)):
-                    if handed is not None:
-                        target, inner = handed
-                        for place in self._places(target, func):
-                            found[place].append((func, inner, 0))
+                for target, inner in _handed(call):
+                    for place in self._places(target, func):
+                        found[place].append((func, inner, 0))
         return found
 
     def _places(self, value: Value, func: Func) -> Iterator[tuple[str, str]]:
@@ -102,12 +100,33 @@ class NamedCalls:
         yield f"{module}:{cls}", method
 
 
-def _initializer(call: Call) -> tuple[Value, Call] | None:
+def _by_last_name() -> dict[str, Starter]:
+    found: dict[str, Starter] = {**POOL_METHODS, **EXECUTOR_METHODS}
+    for table in (FUNCTIONS, CONSTRUCTORS):
+        found.update({name.rpartition(".")[2]: starter for name, starter in reversed(table.items())})
+    return found | {"Process": CONSTRUCTORS["threading.Thread"]}  # the same signature
+
+
+_STARTERS = _by_last_name()
+_FOLLOWED_BY_ARGUMENTS = {"run_in_executor": 1, "call_soon_threadsafe": 0, "to_thread": 0, "partial": 0}
+"""Functions that take the arguments of the callable after it, and where they take the callable."""
+
+
+def _handed(call: Call) -> Iterator[tuple[Value, Call]]:
+    """What the call hands over to be called, each with the call that will be made."""
+    last = last_name(call.callee)
+    if last in _STARTERS or last in _FOLLOWED_BY_ARGUMENTS:
+        handed = _handed_over(call, last)
+        if handed is not None:
+            yield handed
+    if last.endswith(("Pool", "PoolExecutor")):
+        handed = _initializer(call, last)
+        if handed is not None:
+            yield handed
+
+
+def _initializer(call: Call, last: str) -> tuple[Value, Call] | None:
     """`Pool(4, f, (a,))`, `ThreadPoolExecutor(initializer=f, initargs=(a,))`: what each worker of the pool calls first."""
-    callee = call.callee
-    last = (callee.path[-1] if callee.path else callee.name.rpartition(".")[2]) if isinstance(callee, Ref) else ""
-    if not last.endswith(("Pool", "PoolExecutor")):
-        return None
     at = 1 if last.endswith("Pool") else 2
     target = call.argument(at, "initializer")
     given = call.argument(at + 1, "initargs")
@@ -117,26 +136,16 @@ def _initializer(call: Call) -> tuple[Value, Call] | None:
     return target, Call(call.id, call.span, target, args)
 
 
-def _handed_over(call: Call) -> tuple[Value, Call] | None:
+def _handed_over(call: Call, last: str) -> tuple[Value, Call] | None:
     """`submit(f, a)`, `Thread(target=f, args=(a,))`: the callable, and the call that the thread will make."""
-    callee = call.callee
-    if not isinstance(callee, Ref):
-        return None
-    last = callee.path[-1] if callee.path else callee.name.rpartition(".")[2]
-    starter = next((s for name, s in CONSTRUCTORS.items() if name.rpartition(".")[2] == last), None)
-    if last == "Process":
-        starter = CONSTRUCTORS["threading.Thread"]  # the same signature
-    starter = starter or next((s for name, s in FUNCTIONS.items() if name.rpartition(".")[2] == last), None)
-    starter = starter or EXECUTOR_METHODS.get(last) or POOL_METHODS.get(last)
-    if last in ("run_in_executor", "call_soon_threadsafe", "to_thread", "partial"):
-        skip = 1 if last == "run_in_executor" else 0
+    skip = _FOLLOWED_BY_ARGUMENTS.get(last)
+    if skip is not None:
         return (
             (call.args[skip], Call(call.id, call.span, call.args[skip], call.args[skip + 1 :], call.keywords))
             if len(call.args) > skip
             else None
         )
-    if starter is None:
-        return None
+    starter = _STARTERS[last]
     target = call.argument(starter.target, starter.keyword)
     if target is None:
         return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from threadlint.facts.model import Access, Call, Kind, Loop, Node, Ref, Value, With
 from threadlint.project.names.things import Cls, Func, FunctionThing, Object
@@ -16,36 +17,59 @@ _SUBSCRIPT = {
 }
 
 
-def implicit_calls(types: Types, func: Func, node: Node) -> Iterator[tuple[FunctionThing, Call]]:
-    """The special methods and properties that a node runs, each as a call without arguments (data model, 3.3)."""
-    if isinstance(node, With):
-        names = ("__aenter__", "__aexit__") if node.is_async else ("__enter__", "__exit__")
-        for item in node.items:
-            yield from _methods(types, func, item.value, names, node)
-    elif isinstance(node, Loop):
-        if node.kind != "while":
-            yield from _methods(types, func, node.value, ("__iter__", "__next__"), node)
-    elif isinstance(node, Access) and node.ref.path and node.form != "annotation":
-        base = node.ref.receiver
-        step = node.ref.path[-1]
-        if step.startswith("["):
-            yield from _methods(types, func, base, _SUBSCRIPT[node.kind], node)
-        else:
-            yield from _properties(types, func, base, step, node)
+@dataclass(slots=True)
+class Implicit:
+    """Finds them, and asks of no value what it is where no class of the project has a method or property of the name."""
+
+    types: Types
+    _methods: frozenset[str] | None = None
+    _properties: frozenset[str] = frozenset()
+
+    def calls(self, func: Func, node: Node) -> Iterator[tuple[FunctionThing, Call]]:
+        """The special methods and properties that a node runs, each as a call without arguments (data model, 3.3)."""
+        if self._methods is None:
+            self._collect()
+        assert self._methods is not None
+        kind = type(node)
+        if kind is Access:
+            path = node.ref.path  # type: ignore[union-attr]
+            if not path or node.form == "annotation":  # type: ignore[union-attr]
+                return
+            if path[-1].startswith("["):
+                yield from self._run(func, node.ref.receiver, _SUBSCRIPT[node.kind], node)  # type: ignore[union-attr, index]
+            elif path[-1] in self._properties:
+                yield from _read_or_set(self.types, func, node.ref.receiver, path[-1], node)  # type: ignore[union-attr, arg-type]
+        elif kind is With:
+            names = ("__aenter__", "__aexit__") if node.is_async else ("__enter__", "__exit__")  # type: ignore[union-attr]
+            for item in node.items:  # type: ignore[union-attr]
+                yield from self._run(func, item.value, names, node)
+        elif kind is Loop and node.kind != "while":  # type: ignore[union-attr]
+            yield from self._run(func, node.value, ("__iter__", "__next__"), node)  # type: ignore[union-attr, arg-type]
+
+    def _collect(self) -> None:
+        variants = self.types.links.method_variants.values()
+        self._methods = frozenset(name for methods in variants for name in methods)
+        self._properties = frozenset(
+            name
+            for methods in variants
+            for name, funcs in methods.items()
+            if any(_runs(func, kind) for func in funcs for kind in Kind)
+        )
+
+    def _run(
+        self, func: Func, value: Value, names: tuple[str, ...], node: Node
+    ) -> Iterator[tuple[FunctionThing, Call]]:
+        if self._methods is None or self._methods.isdisjoint(names):
+            return
+        for thing in self.types.of(value, func):
+            if isinstance(thing, Object) and isinstance(thing.type, Cls):
+                for name in names:
+                    method = self.types.method(thing.type, name)
+                    if method is not None:
+                        yield _call(method, value, func, node, name)
 
 
-def _methods(
-    types: Types, func: Func, value: Value, names: tuple[str, ...], node: Node
-) -> Iterator[tuple[FunctionThing, Call]]:
-    for thing in types.of(value, func):
-        if isinstance(thing, Object) and isinstance(thing.type, Cls):
-            for name in names:
-                method = types.method(thing.type, name)
-                if method is not None:
-                    yield _call(method, value, func, node, name)
-
-
-def _properties(types: Types, func: Func, base: Ref, step: str, node: Access) -> Iterator[tuple[FunctionThing, Call]]:
+def _read_or_set(types: Types, func: Func, base: Ref, step: str, node: Access) -> Iterator[tuple[FunctionThing, Call]]:
     for thing in types.of(base, func):
         if not isinstance(thing, Object) or not isinstance(thing.type, Cls):
             continue

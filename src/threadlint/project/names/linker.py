@@ -12,6 +12,9 @@ from threadlint.project.names.defaults import default_methods
 from threadlint.project.names.mentions import Mentions
 from threadlint.project.names.things import Cls, Func, Module
 
+_READ = Kind.READ
+_DOTTED = frozenset({Root.GLOBAL, Root.IMPORT})
+_NAMED = frozenset({Root.GLOBAL, Root.VAR, Root.CLASS})
 _GROWING = frozenset({"append", "appendleft", "add", "put", "put_nowait", "insert", "setdefault"})
 
 
@@ -27,12 +30,16 @@ class Links:
     """what is assigned to a variable: by (module or function id, name)"""
     attributes: dict[str, list[tuple[Func, Access]]] = field(default_factory=lambda: defaultdict(list))
     """what is assigned to an attribute of any object: by the attribute's name"""
-    own_attributes: dict[tuple[str, str], list[tuple[Func, Access]]] = field(default_factory=lambda: defaultdict(list))
-    """the same of one module only: by the module's name and the attribute's"""
+    own_attributes: dict[tuple[str, str, str], list[tuple[Func, Access]]] = field(
+        default_factory=lambda: defaultdict(list)
+    )
+    """the same of what a module names: by the module's name, the dotted name before the attribute, and the attribute's"""
     element_stores: dict[str, list[tuple[Func, Access]]] = field(default_factory=lambda: defaultdict(list))
     """what is stored under a key: by the last name before it"""
     growing: dict[str, list[tuple[Func, Call]]] = field(default_factory=lambda: defaultdict(list))
     """calls that put an item into a container: by the last name before the method"""
+    read: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    """last names of what a module uses other than by calling it, by the module's name"""
     calls: dict[str, dict[int, Call]] = field(default_factory=dict)
     """calls by function id and number"""
     inner: dict[str, list[Func]] = field(default_factory=lambda: defaultdict(list))
@@ -48,6 +55,8 @@ class Links:
 
     mentions: Mentions = field(init=False)
     """functions and calls by the names in them"""
+    absolutes: dict[str, dict[Ref, Ref]] = field(default_factory=dict)
+    """answers of `absolute`, by the module's name"""
     gives: tuple[tuple[str, frozenset[str], frozenset[tuple[str, int]]], ...] = ()
     """what names can give, made by `carriers` when it is first asked"""
 
@@ -86,31 +95,37 @@ def link(files: Sequence[tuple[str, str, FileFacts]]) -> Links:
     for func in links.funcs.values():
         links.calls[func.id], links.looped[func.id] = {}, set()
         kinds: set[type | str] = set()
-        _index(links, func, func.facts.body, kinds, looped=False)
+        _index(links, func, func.facts.body, kinds, links.read[func.module.name], looped=False)
         links.mentions.add_nodes(func, kinds)
     links.defaults.update(default_methods(links))
     return links
 
 
-def _index(links: Links, func: Func, nodes: tuple[Node, ...], kinds: set[type | str], *, looped: bool) -> None:
+def _index(
+    links: Links, func: Func, nodes: tuple[Node, ...], kinds: set[type | str], read: set[str], *, looped: bool
+) -> None:
     for node in nodes:
         kind = type(node)
         kinds.add(kind)
         if kind is Access:
-            if node.kind != Kind.READ and node.value is not None:  # type: ignore[union-attr]
-                _bind(links, func, node)  # type: ignore[arg-type]
+            if node.kind is not _READ:  # type: ignore[union-attr]
+                if node.value is not None:  # type: ignore[union-attr]
+                    _bind(links, func, node)  # type: ignore[arg-type]
+            else:
+                ref = node.ref  # type: ignore[union-attr]
+                read.add(ref.path[-1] if ref.path else ref.name)
         elif kind is Call:
             _call(links, func, node)  # type: ignore[arg-type]
             if looped:
                 links.looped[func.id].add(node.id)  # type: ignore[union-attr]
         elif kind is Loop:
-            _index(links, func, node.body, kinds, looped=True)  # type: ignore[union-attr]
-            _index(links, func, node.orelse, kinds, looped=looped)  # type: ignore[union-attr]
+            _index(links, func, node.body, kinds, read, looped=True)  # type: ignore[union-attr]
+            _index(links, func, node.orelse, kinds, read, looped=looped)  # type: ignore[union-attr]
         elif kind is Suspend:
             kinds.add(node.kind)  # type: ignore[union-attr, arg-type]
         else:
             for inner in children(node):
-                _index(links, func, inner, kinds, looped=looped)
+                _index(links, func, inner, kinds, read, looped=looped)
 
 
 def _call(links: Links, func: Func, call: Call) -> None:
@@ -134,7 +149,9 @@ def _bind(links: Links, func: Func, access: Access) -> None:
         links.element_stores[last].append((func, access))
     else:
         links.attributes[ref.path[-1]].append((func, access))
-        links.own_attributes[func.module.name, ref.path[-1]].append((func, access))
+        if ref.root in _NAMED:
+            before = ".".join([ref.name, *ref.path[:-1]])
+            links.own_attributes[func.module.name, before, ref.path[-1]].append((func, access))
 
 
 def absolute(links: Links, module: Module, ref: Ref) -> Ref:
@@ -145,12 +162,19 @@ def absolute(links: Links, module: Module, ref: Ref) -> Ref:
     """
     if ref.root == Root.VAR:
         return Ref(Root.VAR, ref.name, ref.path, f"{module.name}:{ref.owner}")
-    if ref.root == Root.IMPORT:
-        dotted = from_relative(module, ref.name)
-        return locate(links, dotted, ref.path)
-    if ref.root == Root.GLOBAL:
-        return _global(links, module, ref)
-    return ref
+    if ref.root not in _DOTTED:
+        return ref
+    known = links.absolutes.get(module.name)
+    if known is None:
+        known = links.absolutes[module.name] = {}
+    found = known.get(ref)
+    if found is None:
+        if ref.root == Root.IMPORT:
+            found = locate(links, from_relative(module, ref.name), ref.path)
+        else:
+            found = _global(links, module, ref)
+        known[ref] = found
+    return found
 
 
 def _global(links: Links, module: Module, ref: Ref) -> Ref:

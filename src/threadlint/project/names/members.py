@@ -76,13 +76,6 @@ def class_attribute(types: Types, cls: Cls, step: str) -> Iterator[Thing]:
         if maker is not None:
             for value in types.returned(maker):
                 yield from types.of(value, maker)
-        for where, access in types.links.own_attributes.get((base.module.name, step), ()):
-            if _names_class(access.ref, base):
-                yield from types.of(access.value, where)
-
-
-def _names_class(ref: Ref, cls: Cls) -> bool:
-    """Whether the name in a store of the class's own module is one of an attribute of the class."""
-    if ref.root not in (Root.GLOBAL, Root.VAR, Root.CLASS):
-        return False
-    return ".".join([ref.name, *ref.path[:-1]]) == cls.facts.qualname.rpartition("<locals>.")[2].split("#")[0]
+        named = base.facts.qualname.rpartition("<locals>.")[2].split("#")[0]
+        for where, access in types.links.own_attributes.get((base.module.name, named, step), ()):
+            yield from types.of(access.value, where)

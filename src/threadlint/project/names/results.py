@@ -1,12 +1,12 @@
-"""What calls return: instances, the values of `return`, and what is known of the library."""
+"""What calls return, and what `with` gives: instances, the values of `return` and `yield`, and what is known of the library."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from threadlint.facts.model import Call, Derived, Ref
-from threadlint.knowledge.stdlib import KNOWN, RESULTS
+from threadlint.facts.model import Call, Derived, Ref, Root, Suspend, walk
+from threadlint.knowledge.stdlib import KNOWN, RESULTS, SAME_ON_ENTER
 from threadlint.project.names.things import ClassThing, Cls, Container, External, Func, FunctionThing, Object, Thing
 
 if TYPE_CHECKING:
@@ -82,3 +82,29 @@ def _external_result(types: Types, name: str, call: Call, func: Func) -> Iterato
         yield Container(kind, (Derived((call.args[0],), "item"),) if call.args else (), func)
     elif name.rpartition(".")[2].lstrip("_")[:1].isupper() or name in KNOWN:
         yield Object(name, func, call)
+
+
+def entered(types: Types, thing: Thing) -> Iterator[Thing]:
+    """What `with thing as x` gives."""
+    if not isinstance(thing, Object):
+        return
+    if isinstance(thing.type, str):
+        if thing.type in SAME_ON_ENTER:
+            yield thing
+        elif thing.type == "contextlib.closing" and thing.call is not None and thing.frame is not None:
+            yield from types.of(thing.call.argument(0, "thing"), thing.frame)
+        elif thing.type == "contextlib.contextmanager" and thing.frame is not None:
+            for node in walk(thing.frame.facts.body):
+                if type(node) is Suspend and node.kind == "yield":
+                    yield from types.of(node.value, thing.frame)
+        return
+    if types.derives(thing.type, SAME_ON_ENTER):
+        yield thing
+    method = types.method(thing.type, "__enter__") or types.method(thing.type, "__aenter__")
+    if method is not None:
+        own = types.self_name(method)
+        for returned in types.returned(method):
+            if isinstance(returned, Ref) and returned.root == Root.VAR and returned.name == own and not returned.path:
+                yield thing
+            else:
+                yield from types.of(returned, method)

@@ -22,15 +22,14 @@ from threadlint.facts.model import (
     Many,
     Ref,
     Root,
-    Suspend,
     Value,
     walk,
 )
-from threadlint.knowledge.stdlib import KNOWN, SAME_ON_ENTER, canonical
+from threadlint.knowledge.stdlib import KNOWN, canonical
 from threadlint.project.names.elements import Elements, self_name
 from threadlint.project.names.linker import Links, absolute, locate
 from threadlint.project.names.members import class_attribute, instance_attribute, own_class
-from threadlint.project.names.results import call_result
+from threadlint.project.names.results import call_result, entered
 from threadlint.project.names.things import ClassThing, Cls, Container, External, Func, FunctionThing, Object, Thing
 
 Things = tuple[Thing, ...]
@@ -41,6 +40,8 @@ _DEPTH = 400
 """Twice as far as any question in the standard library and in 160 packages goes, so that no answer depends on which was asked first."""
 _MOST = 16
 _FAR = 1 << 30
+_GLOBAL, _IMPORT = Root.GLOBAL, Root.IMPORT
+_NOTHING = frozenset({Const, Compare})
 
 
 @dataclass(slots=True)
@@ -61,6 +62,8 @@ class Types:
     _subclasses: dict[str, list[Cls]] | None = None
     _families: dict[str, frozenset[str]] = field(default_factory=dict)
     _own_stores: dict[str, tuple[dict[str, list[int]], list[int]]] = field(default_factory=dict)
+    _self_names: dict[str, str] = field(default_factory=dict)
+    _externals: dict[Ref, Things] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.elements = Elements(self.links)
@@ -71,12 +74,36 @@ class Types:
         Questions that ask themselves again (a parameter handed on in a recursion) are answered by iteration: the outermost one of such a
         group begins with a guess and asks again until the answer no longer grows; only then are the answers of the group kept.
         """
-        if value is None or type(value) in (Const, Compare):
+        if value is None or type(value) in _NOTHING:
             return ()
         key = (func.id, value)
         known = self._answers.get(key)
         if known is not None:
             return known
+        if type(value) is Ref and (value.root is _IMPORT or (value.root is _GLOBAL and not value.path)):
+            whole = absolute(self.links, func.module, value)
+            if whole.root is _IMPORT and not (whole.path and any(step.startswith("[") for step in whole.path)):
+                return self._external(key, whole)
+            if whole.root is _GLOBAL and not whole.path:
+                # asked once for all who name it
+                same = (f"{whole.owner}:", Ref(_GLOBAL, whole.name))
+                found = self._answers.get(same)
+                if found is None:
+                    found = self._asked(same, same[1], self.links.funcs[same[0]])
+                if same in self._answers:
+                    self._answers[key] = found
+                return found
+        return self._asked(key, value, func)
+
+    def _external(self, key: Key, whole: Ref) -> Things:
+        """What the project does not define."""
+        found = self._externals.get(whole)
+        if found is None:
+            found = self._externals[whole] = (External(canonical(".".join([whole.name, *whole.path]))),)
+        self._answers[key] = found
+        return found
+
+    def _asked(self, key: Key, value: Value, func: Func) -> Things:
         if key in self._open:
             self._low = min(self._low, self._open[key])
             return self._guess[key]
@@ -88,37 +115,41 @@ class Types:
         if depth > _DEPTH:
             # unsound: what is further away than this counts as unknown
             return ()
-        return self._ask(key, value, func, depth)
+        return self._ask(key, depth, value, func)
 
-    def _ask(self, key: Key, value: Value, func: Func, depth: int) -> Things:
+    def _ask(self, key: Key, depth: int, value: Value, func: Func) -> Things:
         outer_low, before = self._low, len(self._pending)
         self._open[key] = depth
-        self._guess[key] = ()
+        guess: Things = ()
         anything = False
         try:
             while True:  # each round finds more, up to _MOST, or ends
+                self._guess[key] = guess
                 self._low = _FAR
-                found = tuple(dict.fromkeys((*self._guess[key], *self._evaluate(value, func))))
+                found = tuple(dict.fromkeys((*guess, *self._evaluate(value, func))))
                 if anything or len(found) > _MOST:
                     # unsound: what can be anything is taken as unknown, so that rules say nothing about it
                     anything, found = True, ()
-                if self._low != depth or len(found) == len(self._guess[key]):
+                if self._low != depth or len(found) == len(guess):
                     break
-                self._guess[key] = found
-                for stale in list(self._pending)[before:]:
-                    del self._pending[stale]
+                guess = found
+                self._since(before)
         finally:
             low = self._low
             del self._open[key], self._guess[key]
         if low >= depth:
             self._answers[key] = found
-            for member in list(self._pending)[before:]:
-                self._answers[member] = self._pending.pop(member)[0]
+            if len(self._pending) > before:
+                self._answers.update((member, things) for member, (things, _) in self._since(before))
             self._low = outer_low
         else:
             self._pending[key] = (found, low)
             self._low = min(outer_low, low)
         return found
+
+    def _since(self, before: int) -> list[tuple[Key, tuple[Things, int]]]:
+        """Take away the pending answers but for the first."""
+        return [self._pending.popitem() for _ in range(len(self._pending) - before)]
 
     def types(self, value: Value | None, func: Func) -> frozenset[str]:
         """The type names of all objects that the value can be; classes of the project by their id."""
@@ -193,7 +224,10 @@ class Types:
 
     def self_name(self, func: Func) -> str:
         """The name of the parameter that holds the instance; empty for functions and static methods."""
-        return self_name(func)
+        known = self._self_names.get(func.id)
+        if known is None:
+            known = self._self_names[func.id] = self_name(func)
+        return known
 
     # evaluation, by kind of value
 
@@ -234,41 +268,12 @@ class Types:
             yield from self.items(value.parts[0], func)
         elif value.op == "enter":
             for thing in self.of(value.parts[0], func):
-                yield from self._entered(thing)
+                yield from entered(self, thing)
         elif value.op in ("await", "()"):
             yield from self.of(value.parts[0], func)
         elif value.op and len(value.parts) == 1:
             for thing in self.of(value.parts[0], func):
                 yield from self._step(thing, value.op)
-
-    def _entered(self, thing: Thing) -> Iterator[Thing]:
-        if not isinstance(thing, Object):
-            return
-        if isinstance(thing.type, str):
-            if thing.type in SAME_ON_ENTER:
-                yield thing
-            elif thing.type == "contextlib.closing" and thing.call is not None and thing.frame is not None:
-                yield from self.of(thing.call.argument(0, "thing"), thing.frame)
-            elif thing.type == "contextlib.contextmanager" and thing.frame is not None:
-                for node in walk(thing.frame.facts.body):
-                    if type(node) is Suspend and node.kind == "yield":
-                        yield from self.of(node.value, thing.frame)
-            return
-        if self.derives(thing.type, SAME_ON_ENTER):
-            yield thing
-        method = self.method(thing.type, "__enter__") or self.method(thing.type, "__aenter__")
-        if method is not None:
-            own = self.self_name(method)
-            for returned in self.returned(method):
-                if (
-                    isinstance(returned, Ref)
-                    and returned.root == Root.VAR
-                    and returned.name == own
-                    and not returned.path
-                ):
-                    yield thing
-                else:
-                    yield from self.of(returned, method)
 
     def returned(self, func: Func) -> Iterator[Value]:
         """The values that the function returns."""
