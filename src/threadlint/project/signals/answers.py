@@ -22,7 +22,7 @@ from threadlint.project.signals.signals import Origin, SignalCall, Signals
 GIVING = {"event": ("set",), "condition": ("notify", "notify_all")}
 """By kind: the methods that end a wait."""
 
-_ROUNDS = 5
+_ROUNDS = 12
 _HANDED_ON = "()"
 """Stands among the names of a signal that some function of the project is given."""
 _SETTING_UP = frozenset({"setUp", "setUpClass", "asyncSetUp", "setup", "setup_method", "setup_class"})
@@ -69,7 +69,7 @@ class Answers:
         told = {name for names in GIVING.values() for name in names} | {"notifyAll"}
         for _ in range(_ROUNDS):
             before = len(names)
-            for func in self.links.ordered():
+            for func in {one.id: one for one in (frame, *self.links.mentions.functions(names))}.values():
                 for step in self.steps(func):
                     if self._leaves(step, func, origin, made, names, told):
                         return True
