@@ -86,6 +86,55 @@ def test_what_cannot_be_read_is_told_of_files_that_are_named(tmp_path):
     assert telling(config, tmp_path / "a.py", tmp_path / "b.py") == {"b.py"}
 
 
+TASKS = "class C:\n    def f(self):\n        for task in self.{name}:\n            {body}\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "body", "other", "may"),
+    [
+        ("tasks", "self.tasks.remove(task)", "", True),
+        ("tasks", "del self.tasks[0]", "", True),
+        ("rows", "self.rows.remove(task)", "", False),
+        ("rows", "task.send(None); self.rows.remove(task)", "", True),
+        ("rows", "task(); self.rows.remove(task)", "", True),
+        ("tasks", "print(task)", "def drop(rows, row): rows.remove(row)\n", False),
+        ("tasks", "drop(self.tasks, task)", "def drop(rows, row): rows.remove(row)\n", True),
+        ("tasks", "drop(task)", "def drop(rows, row): rows.remove(row)\n", False),
+        ("tasks", "drop(self.tasks, task)", "def drop(rows, row): rows.index(row)\n", False),
+        ("tasks", "self.drop(task)", "class B:\n    def drop(self, row):\n        self.tasks.remove(row)\n", True),
+        ("tasks", "self.drop(task)", "class B:\n    drop = lambda self, row: self.tasks.remove(row)\n", True),
+        ("tasks", "self.drop(task)", "def g(o, f):\n    o.drop = f\n", True),
+        ("tasks", "self.drops[0](task)", "", True),
+        ("tasks", "self.show(task)", "# show: and tell\n", False),
+        ("tasks", "self.show(task)", "# how to show a row\n", False),
+    ],
+)
+def test_removing_from_tasks_may_be_done_by_a_function_elsewhere(tmp_path, name, body, other, may):
+    (tmp_path / "a.py").write_text("from b import *\n\n\n" + TASKS.format(name=name, body=body))
+    (tmp_path / "b.py").write_text(other)
+    assert telling(Config(root=tmp_path), tmp_path / "a.py") == ({"a.py"} if may else set())
+
+
+@pytest.mark.parametrize(
+    ("value", "may"),
+    [
+        ("tasks", True),
+        ("list(tasks)", False),
+        ("enumerate(tasks)", True),
+        ("iter(self.tasks.values())", True),
+        ("[tasks, rows]", False),
+        ("range(len(tasks))", False),
+        ("(tasks)", True),
+        ("others", True),
+        ("tasks if rows else []", False),
+    ],
+)
+def test_only_a_loop_over_the_container_itself_skips_what_is_removed(tmp_path, value, may):
+    text = f"def f(self, tasks, rows):\n    others = tasks\n    for one in {value}:\n        rows.remove(one)\n"
+    (tmp_path / "a.py").write_text(text)
+    assert telling(Config(root=tmp_path), tmp_path / "a.py") == ({"a.py"} if may else set())
+
+
 def test_comments_that_may_silence_nothing_are_looked_at(tmp_path):
     (tmp_path / "a.py").write_text("import os  # noqa: E501, TL101\n")
     (tmp_path / "b.py").write_text("import os  # noqa: F401\n")

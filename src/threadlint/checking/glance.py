@@ -16,6 +16,7 @@ from pathlib import Path
 
 from threadlint.checking.connected import connected
 from threadlint.checking.everywhere import lends, may_match
+from threadlint.checking.removals import Removers
 from threadlint.config import Config
 from threadlint.facts.ambient import is_ambient
 from threadlint.facts.screen import concerns
@@ -82,17 +83,18 @@ class Glance:
             self.telling |= own
             return
         for group in connected({path: one.leads_to for path, one in seen.items()}):
-            members = own.intersection(group)
-            if any(seen[path].says for path in group) or any(map(self._may_tell, members)):
-                self.telling |= members
+            if any(seen[path].says for path in group) or self._may_tell(own.intersection(group), group):
+                self.telling |= own.intersection(group)
 
-    def _may_tell(self, path: str) -> bool:
-        """Whether something may be said of the file where nothing speaks of concurrency."""
+    def _may_tell(self, members: Iterable[str], group: Iterable[str]) -> bool:
+        """Whether something may be said of these members of a group where nothing speaks of concurrency."""
+        # Each text is read once more: those of a large run need not fit in memory together.
+        around = Removers(lambda: map(self._text, group))
         try:
-            text = self._text(path)  # once more: those of a large run need not fit in memory together
+            texts = map(self._text, members)
+            return any(_CODED.search(text) or may_match(text, self.config, around) for text in texts)
         except SourceError:
             return True
-        return _CODED.search(text) is not None or may_match(text, self.config)
 
     def _text(self, path: str) -> str:
         return self.given[path] if path in self.given else unix(decode(contents(Path(path)), path).text)
