@@ -145,3 +145,4 @@ def test_a_value_is_followed_along_a_long_chain_of_calls(folder):
     folder.write({"a.py": head + chain + use})
     report = lint(["a.py"], only("TL205"))
     assert (len(report.findings), report.failures) == (1, ())
+    assert report.findings[0].message.startswith("`lock150()` is a plain Lock")

@@ -129,7 +129,7 @@ class Locks:
         if kind.kind == "condition" and first.call is not None and first.frame is not None:
             inner = self._handed_in(value, func, first) or self.of(first.call.argument(0, "lock"), first.frame)
             if inner is not None:
-                return Lock(inner.key, text(value), kind, inner.reentrant, 1, each)
+                return Lock(inner.key, self._text(value, func), kind, inner.reentrant, 1, each)
         permits = _permits(self.types.links, first) if kind.kind == "semaphore" else 1
         name = (
             "/".join(f"{frame}#{number}" for frame, number in origins)
@@ -137,7 +137,14 @@ class Locks:
             else self._attribute(value, func) or self.place(value, func)
         )
         reentrant = kind.reentrant and all(LOCKS[str(thing.type)].reentrant for thing in locks)
-        return Lock(name, text(value), kind, reentrant, permits, each)
+        return Lock(name, self._text(value, func), kind, reentrant, permits, each)
+
+    def _text(self, value: Value, func: Func) -> str:
+        """The value as the reader wrote it; `lock_of()` for what a call returns."""
+        call = self.types.links.calls[func.id].get(_number(value))
+        if call is None or not isinstance(value, Ref) or value.path or not isinstance(call.callee, Ref):
+            return text(value)
+        return f"{self._text(call.callee, func)}()"
 
     def _handed_in(self, value: Value, func: Func, made: Object) -> Lock | None:
         """`self.filled = new_condition(self.lock)`: the lock that the caller gives to the function which makes the condition."""
