@@ -39,7 +39,7 @@ class Lost:
 def lost_writes(project: Project, world: str) -> Iterator[Lost]:
     """What processes, or interpreters, of the project change in vain; once for each variable, argument and attribute."""
     told: set[tuple[object, ...]] = set()
-    for spawn in project.processes:
+    for spawn in project.forks.processes:
         if spawn.world != world or in_tests(spawn.func) or _also_here(project, spawn):
             continue
         for found in (*_variables(project, spawn), *_arguments(project, spawn), *_attributes(project, spawn)):
@@ -64,24 +64,24 @@ def problem(project: Project, found: Lost, where: str) -> Problem:
 
 def _also_here(project: Project, spawn: ProcessSpawn) -> bool:
     """Whether the target also runs in the parent: called there, or given to a thread."""
-    starts = {(one.func.id, one.call.id) for one in project.processes}
+    starts = {(one.func.id, one.call.id) for one in project.forks.processes}
     target = spawn.target.func
     if any(one.target.func is target for one in project.spawns):
         return True
     return any(
-        (caller.id, call.id) not in starts and caller.id not in project.in_processes
+        (caller.id, call.id) not in starts and caller.id not in project.forks.reached
         for caller, call, _ in project.named_calls.of(target)
     )
 
 
 def _children(project: Project, spawn: ProcessSpawn) -> Iterator[Func]:
     """The functions that the process runs and the parent does not call itself."""
-    number = next(n for n, one in enumerate(project.processes) if one is spawn)
-    for func_id, reached in project.in_processes.items():
+    number = next(n for n, one in enumerate(project.forks.processes) if one is spawn)
+    for func_id, reached in project.forks.reached.items():
         if number in reached.spawns:
             func = project.links.funcs[func_id]
             callers = {caller.id for caller, _, _ in project.named_calls.of(func)}
-            if func is spawn.target.func or callers <= set(project.in_processes):
+            if func is spawn.target.func or callers <= set(project.forks.reached):
                 yield func
 
 
@@ -94,7 +94,7 @@ def _after(project: Project, func: Func, call: Call, up: int) -> Iterator[tuple[
     if up:
         for caller, outer, _ in project.named_calls.of(func):
             real = project.links.calls[caller.id].get(outer.id)
-            if real is outer and caller is not func and caller.id not in project.in_processes:
+            if real is outer and caller is not func and caller.id not in project.forks.reached:
                 yield from _after(project, caller, outer, up - 1)
 
 
@@ -141,10 +141,10 @@ def _only_in_children(project: Project, key: tuple[str, str]) -> bool:
             )
             if access.form not in ("", "annotation") or not empty:
                 return False
-        elif where.id not in project.in_processes:
+        elif where.id not in project.forks.reached:
             return False
     for func in project.links.functions_of(project.links.modules[key[0]]):
-        if func.id not in project.in_processes:
+        if func.id not in project.forks.reached:
             for use in project.uses.acts(func):
                 if use.act.writes and not (func.is_module and use.act is Act.REBIND) and _variable(project, use) == key:
                     return False
@@ -169,7 +169,7 @@ def _read_later(project: Project, spawn: ProcessSpawn, key: tuple[str, str]) -> 
                 ):
                     return func, step.node.span
             for thing, _ in project.calls(func, step):
-                if isinstance(thing, FunctionThing) and thing.func.id not in project.in_processes:
+                if isinstance(thing, FunctionThing) and thing.func.id not in project.forks.reached:
                     for use in project.uses.of(thing.func):
                         if use.act in (Act.READ, Act.ITERATE) and _variable(project, use) == key:
                             return thing.func, use.span
@@ -234,7 +234,7 @@ def _read(node: object) -> Iterator[Ref]:
 
 
 def _is_handover(project: Project, func: Func, call: Call) -> bool:
-    return any(one.func is func and one.call is call for one in project.processes)
+    return any(one.func is func and one.call is call for one in project.forks.processes)
 
 
 def _fills(project: Project, func: Func, node: object, container: Ref) -> bool:

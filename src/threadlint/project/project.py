@@ -25,6 +25,7 @@ from threadlint.project.bodies.uses import Uses
 from threadlint.project.deadlocks.lock_graph import LockGraph, lock_graph
 from threadlint.project.deadlocks.lock_order import LockOrder
 from threadlint.project.deadlocks.waits import Waits
+from threadlint.project.fork_questions import ForkQuestions
 from threadlint.project.locks.accessors import Accessors
 from threadlint.project.locks.acquires import Acquires
 from threadlint.project.locks.assumed import assuming
@@ -60,7 +61,6 @@ from threadlint.project.roots.overlap import Overlap
 from threadlint.project.roots.ownership import Ownership
 from threadlint.project.roots.passing import Passing
 from threadlint.project.roots.pools import Pools
-from threadlint.project.roots.processes import ProcessSpawn, Reached, processes, reached
 from threadlint.project.roots.task_overlap import TaskOverlap
 from threadlint.project.roots.task_roots import TaskRoots
 from threadlint.project.roots.thread_classes import ThreadClasses
@@ -181,14 +181,9 @@ class Project:
         return tuple(self.task_roots.all())
 
     @cached_property
-    def processes(self) -> tuple[ProcessSpawn, ...]:
-        """Every place that makes a process of a function of the project."""
-        return tuple(processes(self.links, self.types))
-
-    @cached_property
-    def in_processes(self) -> dict[str, Reached]:
-        """By function id: which processes reach the function."""
-        return reached(self.processes, self.steps, self.calls)
+    def forks(self) -> ForkQuestions:
+        """Processes, and what a fork does."""
+        return ForkQuestions(self)
 
     def spawns_in(self, func: Func) -> tuple[Spawn, ...]:
         """The spawns that stand in the function."""
@@ -204,7 +199,7 @@ class Project:
     @cached_property
     def contexts(self) -> Contexts:
         """What each thread root, and the main thread, reaches."""
-        return reach(self.spawns, self._entries(), self._passing, self._assuming)
+        return reach(self.spawns, self._entries(), self._passing, self._assuming, self.forks.child_only.calls())
 
     @cached_property
     def _passing(self) -> Passing:
@@ -224,13 +219,13 @@ class Project:
     @cached_property
     def task_meetings(self) -> Meetings:
         """Which uses of shared containers and variables may come between the steps of another task."""
-        sharing = Sharing(self.types, self.ownership, self.task_contexts, self.steps)
+        sharing = Sharing(self.types, self.ownership, self.task_contexts, self.steps, self.forks.child_only)
         return Meetings(self.types, self.uses, sharing, self.entry, self.confinement, self.steps)
 
     @cached_property
     def sharing(self) -> Sharing:
         """Which locations are shared, and where accesses to them race."""
-        return Sharing(self.types, self.ownership, self.contexts, self.steps)
+        return Sharing(self.types, self.ownership, self.contexts, self.steps, self.forks.child_only)
 
     @cached_property
     def counted(self) -> Counted:

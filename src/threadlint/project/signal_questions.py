@@ -69,7 +69,7 @@ class SignalQuestions:
             project.steps,
             project.spawns,
             project.tasks,
-            project.processes,
+            project.forks.processes,
         )
         return tuple(found.all())
 

@@ -13,6 +13,7 @@ from threadlint.project.locks.locks import ANY_LOCK, Step, text
 from threadlint.project.names.linker import absolute
 from threadlint.project.names.things import ClassThing, Cls, Func, Object
 from threadlint.project.names.types import Types
+from threadlint.project.roots.child_only import ChildOnly
 from threadlint.project.roots.contexts import MAIN, Context, Contexts
 from threadlint.project.roots.ownership import CLOSURE, Given, Ownership, Token, closure_token, part
 from threadlint.project.roots.thread_roots import Spawn
@@ -64,6 +65,7 @@ class Sharing:
     ownership: Ownership
     contexts: Contexts
     steps: Callable[[Func], list[Step]]
+    child_only: ChildOnly
     _touches: dict[str, list[Touch]] | None = None
     _races: tuple[Race, ...] | None = None
     _definers: dict[tuple[str, str], str] = field(default_factory=dict)
@@ -111,7 +113,7 @@ class Sharing:
             node = step.node
             if type(node) is not Access or node.kind is Kind.READ or node.form in _NO_STORE:
                 continue
-            if step.held or self.may_be(node, func, names):
+            if (step.held or self.may_be(node, func, names)) and not self.child_only.at(func, step):
                 yield number, step, node
 
     def _written_on_threads(self) -> set[str]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from threadlint.facts.model import Call, Compare, If, Ref, Root, Span, Value, walk
+from threadlint.facts.model import Compare, If, Ref, Root, Span, walk
 from threadlint.project.locks.acquires import Acquire, Acquires
 from threadlint.project.locks.lock_calls import parts
 from threadlint.project.locks.locks import Step
 from threadlint.project.names.linker import Links
-from threadlint.project.names.things import External, Func
+from threadlint.project.names.things import Func
 from threadlint.project.names.types import Types
+from threadlint.project.roots.child_only import ChildOnly, callers, process_numbers
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,17 +25,19 @@ class Inherited:
 
 
 def inherited_locks(
-    links: Links, types: Types, acquires: Acquires, steps: Callable[[Func], list[Step]]
+    links: Links, types: Types, acquires: Acquires, steps: Callable[[Func], list[Step]], child_only: ChildOnly
 ) -> Iterator[Inherited]:
     """Every such lock, once for each function."""
     # unsound: a package that prepares for forks is taken to do so for all of its locks
-    prepared = {_package(func) for func in _callers(links, "register_at_fork")}
-    for func in _callers(links, "getpid"):
+    prepared = {_package(func) for func in callers(links, "register_at_fork")}
+    for func in callers(links, "getpid"):
         asks = _asks(func, links, types) if _package(func) not in prepared else None
         if asks is None:
             continue
         seen: set[str] = set()
         for step in steps(func):
+            if child_only.never(func, step):
+                continue
             for acquire in acquires.own(func, step):
                 lock = acquire.lock
                 threads = lock.known and lock.excludes and not lock.each and lock.kind.world == "threads"
@@ -47,34 +50,17 @@ def _package(func: Func) -> str:
     return func.module.name.partition(".")[0]
 
 
-def _callers(links: Links, name: str) -> list[Func]:
-    """The functions that call something whose name ends like this."""
-    return links.mentions.callers(one for one in links.mentions.names() if one.endswith(name))
-
-
 def _asks(func: Func, links: Links, types: Types) -> Span | None:
     """Where a condition compares `os.getpid()` with something."""
-    numbers = {number for number, call in links.calls[func.id].items() if _is_getpid(call, func, types)}
+    numbers = process_numbers(func, links, types)
     if not numbers:
         return None
     for node in walk(func.facts.body):
         if isinstance(node, If):
             for part in parts(node.test):
-                if isinstance(part, Compare) and any(_number(side) in numbers for side in (part.left, part.right)):
+                if isinstance(part, Compare) and {part.left, part.right} & numbers:
                     return node.span
     return None
-
-
-def _is_getpid(call: Call, func: Func, types: Types) -> bool:
-    return (
-        isinstance(call.callee, Ref)
-        and (call.callee.name, *call.callee.path)[-1].endswith("getpid")
-        and any(isinstance(thing, External) and thing.name == "os.getpid" for thing in types.of(call.callee, func))
-    )
-
-
-def _number(value: Value) -> int:
-    return int(value.name) if isinstance(value, Ref) and value.root == Root.RESULT and not value.path else -1
 
 
 def _renewed(acquire: Acquire, links: Links) -> bool:

@@ -133,7 +133,7 @@ def _computed(project: Project, func: Func, key: str) -> bool:
 
 
 def _check(project: Project, func: Func, step: Step, node: Access, found: _Shared) -> Iterator[Problem]:
-    reached = project.in_processes.get(func.id)
+    reached = project.forks.reached.get(func.id)
     related: tuple[Related, ...] = ()
     confidence = None
     if reached is not None:
@@ -147,7 +147,7 @@ def _check(project: Project, func: Func, step: Step, node: Access, found: _Share
         spawn = next(project.contexts.roots(bits & ~MAIN), None)
         if spawn is not None and spawn.many:
             related = (Related(project.site(spawn.func, spawn.span), spawn.story),)
-        elif func.is_module or project.processes or _called(project, func):
+        elif func.is_module or project.forks.processes or _called(project, func):
             return  # the parent alone
         else:
             confidence = Confidence.MEDIUM

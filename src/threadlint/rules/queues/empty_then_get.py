@@ -191,4 +191,4 @@ def _filled_elsewhere(project: Project, uses: list[Use]) -> bool:
     """Whether a process of the program puts into the queue: the queue is given to it, or its function uses it."""
     takers = {use.func.id for use in uses if use.method in GETTING}
     fillers = {use.func.id for use in uses if use.method in ("put", "put_nowait")} - takers
-    return bool(fillers) and any(spawn.target.func.id in fillers for spawn in project.processes)
+    return bool(fillers) and any(spawn.target.func.id in fillers for spawn in project.forks.processes)

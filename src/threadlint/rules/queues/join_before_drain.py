@@ -74,7 +74,7 @@ def join_before_drain(project: Project) -> Iterator[Problem]:
     - `join()` with a timeout is left alone, and so are the queues of a `Manager`, which live in a process of their own.
     - A subprocess is reported only where its `stdout` or `stderr` is a pipe and is read after `wait()`.
     """
-    for spawn in project.processes:
+    for spawn in project.forks.processes:
         if spawn.kind == "process":
             yield from _process(project, spawn)
     for func in project.callers_of(["subprocess.Popen"]):

@@ -11,7 +11,7 @@ from threadlint.project.names.test_files import in_tests
 from threadlint.project.names.things import Func, FunctionThing
 from threadlint.project.project import Project
 from threadlint.project.roots.contexts import MAIN
-from threadlint.project.roots.fork_aware import Inherited, inherited_locks
+from threadlint.project.roots.fork_aware import Inherited
 from threadlint.project.roots.forks import Fork, forks
 from threadlint.project.roots.thread_roots import Spawn
 from threadlint.rules.rule import rule
@@ -94,7 +94,7 @@ def fork_with_threads(project: Project) -> Iterator[Problem]:
                 project, fork, Related(project.site(root.func, root.span), f"this runs on a thread: {root.story}")
             )
 
-    for one in inherited_locks(project.links, project.types, project.acquires, project.steps):
+    for one in project.forks.inherited_locks():
         if not in_tests(one.func):
             yield _inherited(project, one)
 
