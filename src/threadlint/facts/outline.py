@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -78,10 +79,33 @@ class Outline:
     """The same for the lines that start with `case`."""
     pattern: int
     """The offset where that is."""
-    depth: int
-    """An upper bound of the depth of the syntax tree, in expressions and statements, up to a small factor."""
-    where: int
-    """The offset where `depth` is reached."""
+    lines: tuple[tuple[int, int], ...]
+    """Where the logical lines that are not blank start and end."""
+    innermost: int
+    """The offset where the brackets are nested most deeply."""
+
+    @property
+    def depth(self) -> int:
+        """An upper bound of the depth of the syntax tree, in expressions and statements, up to a small factor."""
+        return self._deepest[0]
+
+    @property
+    def where(self) -> int:
+        """The offset where `depth` is reached."""
+        return self._deepest[1]
+
+    @cached_property
+    def _deepest(self) -> tuple[int, int]:
+        # Most outlines are made for the comments.
+        depth, where = self.brackets, self.innermost
+        for first, last in self.lines:
+            if last - first > SHORT:
+                close = _Scan(self.text, first, last, links=True)
+                close.run()
+                if close.depth > depth:
+                    depth, where = close.depth, close.where
+        height, place = _blocks(self.text, self.lines)
+        return depth + height, where if depth > height else place
 
     @cached_property
     def starts(self) -> list[int]:
@@ -126,24 +150,22 @@ class _Scan:
         outer, inner = (_TOKEN_OR_LINK, _IN_FIELD_OR_LINK) if self.links else (_TOKEN, _IN_FIELD)
         text, levels = self.text, self.levels
         base = _Level()
+        plain = None if self.links else base  # what is not measured can be shared
         first, total, pending = self.at, 0, list[tuple[int, int, int]]()
         near = first
         while found := (inner if levels and levels[-1].quote else outer).search(text, self.at, self.end):
             kind = found.lastgroup
             self.at = found.end()
-            if kind == "open":
-                levels.append(_Level())
-            elif kind == "close":
-                total -= self._close(found[0])
-                if self.links:
-                    (levels[-1] if levels else base).links += 2
-                    total += 2
-            elif kind == "newline":
+            if kind == "newline":
                 near = self.at
                 if not levels:
                     self._end_line(first, found.start(), pending)
                     first = self.at
                 continue
+            if kind == "open":
+                levels.append(plain or _Level())
+            elif kind == "close":
+                total -= self._close(found[0])
             elif kind == "comment":
                 pending.append((*found.span(), near))
             elif kind == "formatted":
@@ -152,15 +174,11 @@ class _Scan:
             elif kind == "spec":
                 levels[-1].spec = True
                 self._literal(levels[-1].quote, raw=levels[-1].raw, spec=True)
-            elif kind == "fresh":
-                level = levels[-1] if levels else base
-                total -= level.links
-                level.links = 0
-            if self.links and kind in {"link", "string", "formatted"}:
-                links = len(found[0]) if kind == "link" and not found[0][0].isalpha() else 1
-                (levels[-1] if levels else base).links += links
-                total += links
-            self._note(len(levels), total)
+            if plain is None:
+                total += _measured(kind, found[0], levels[-1] if levels else base)
+                self._note(len(levels), total)
+            elif len(levels) > self.in_line:
+                self._note(len(levels), 0)
         self._end_line(first, self.end, pending)
 
     def _note(self, brackets: int, links: int) -> None:
@@ -222,6 +240,20 @@ class _Scan:
         self.at = self.end
 
 
+def _measured(kind: str | None, piece: str, level: _Level) -> int:
+    """Count the links of a token in the level where it stands; gives how many more there are now."""
+    if kind == "fresh":
+        more = -level.links
+    elif kind == "close":
+        more = 2
+    elif kind in {"link", "string", "formatted"}:
+        more = len(piece) if kind == "link" and not piece[0].isalpha() else 1
+    else:
+        more = 0
+    level.links += more
+    return more
+
+
 def _literal_pattern(quote: str) -> re.Pattern[str]:
     ends = quote if len(quote) == 3 else rf"{quote}|[\r\n]"
     return re.compile(rf"\\(?:N\{{[^}}{quote[0]}\r\n]*\}}|\r\n|(?s:.))|\{{\{{|\}}\}}|[{{}}]|{ends}")
@@ -231,26 +263,12 @@ def outline(text: str) -> Outline:
     """The outline of a text; an unclosed string or bracket ends with the text."""
     scan = _Scan(text, 0, len(text))
     scan.run()
-    depth, where = scan.depth, scan.where
-    for first, last in scan.lines:
-        if last - first > SHORT:
-            close = _Scan(text, first, last, links=True)
-            close.run()
-            if close.depth > depth:
-                depth, where = close.depth, close.where
-    height, place = _blocks(text, scan.lines)
     return Outline(
-        text,
-        tuple(scan.comments),
-        scan.brackets,
-        scan.patterns,
-        scan.pattern,
-        depth + height,
-        where if depth > height else place,
+        text, tuple(scan.comments), scan.brackets, scan.patterns, scan.pattern, tuple(scan.lines), scan.where
     )
 
 
-def _blocks(text: str, lines: list[tuple[int, int]]) -> tuple[int, int]:
+def _blocks(text: str, lines: Iterable[tuple[int, int]]) -> tuple[int, int]:
     """The depth of the statements, and where that is.
 
     A block in a block counts six, for the stack that the parser needs for it; each branch of an `elif` ladder counts one.

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Sequence
-from itertools import accumulate
+from itertools import accumulate, count
+from operator import add
 from typing import Any, TypeAlias
 
 import libcst as cst
@@ -165,7 +166,8 @@ class Builder:
             if "\r" in self.text:
                 self._starts = [0, *(found.end() for found in NEWLINE.finditer(self.text))]
             else:
-                self._starts = list(accumulate([len(text) + 1 for text in self._lines], initial=0))
+                lengths = accumulate(map(len, self._lines), initial=0)
+                self._starts = list(map(add, lengths, count()))
         if not self._ascii:
             text = self._lines[line - 1]
             if not text.isascii():
