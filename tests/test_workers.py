@@ -41,6 +41,23 @@ def test_findings_do_not_depend_on_who_reads(spread, args):
     assert multiprocessing.active_children() == []
 
 
+@pytest.mark.parametrize("kind", ["thread", "process"])
+def test_what_is_nested_deeply_is_read_by_workers_too(spread, kind):
+    spread.write(
+        {
+            "sum.py": "a = " + "+".join(["b"] * 2000),
+            "not.py": "a = " + "not " * 2000 + "b",
+            "calls.py": "a = " + "f(" * 190 + ")" * 190,
+            "ladder.py": "if a: f()\n" + "elif b: f()\n" * 900,
+            "blocks.py": "".join(" " * depth + "if a:\n" for depth in range(95)) + " " * 95 + "f()\n",
+            "brackets.py": "a = " + "[" * 300 + "]" * 300,
+        }
+    )
+    alone = lint(spread, "--jobs", "1")
+    assert alone[2].splitlines() == ["brackets.py:1:306: error: too many nested brackets", "3 findings in 15 files"]
+    assert lint(spread, "--executor", kind, "--jobs", "3") == alone
+
+
 @ONLY_FORK
 def test_a_worker_that_dies_costs_its_file_only(spread, monkeypatch):
     from threadlint.loading import work

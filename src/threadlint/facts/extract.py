@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import threading
 from functools import cache
 from typing import Any
 
@@ -14,7 +13,7 @@ from threadlint.facts.building import Mismatch, build
 from threadlint.facts.model import FileFacts, Span
 from threadlint.facts.outline import NEWLINE
 from threadlint.facts.positions import Positions, positions
-from threadlint.facts.source import SHALLOW, Source, parse, run_deep
+from threadlint.facts.source import SHALLOW, Source, has_room, parse, run_deep
 from threadlint.facts.visitors import comprehensions, definitions, expressions, statements, stores
 from threadlint.facts.visitors.scopes import bindings
 from threadlint.facts.visitors.walk import Frame, Walk
@@ -52,8 +51,7 @@ def extract_slowly(source: Source) -> FileFacts:
 
 def _may_be_built(source: Source) -> bool:
     """Whether Python's parser may have the text as it is: it notices in time that it is nested too deeply, except on 3.10 and on small stacks."""
-    sure = sys.version_info >= (3, 11) and threading.current_thread() is threading.main_thread()
-    return sure or source.outline.depth <= SHALLOW
+    return (sys.version_info >= (3, 11) and has_room()) or source.outline.depth <= SHALLOW
 
 
 def _extract(source: Source, module: cst.Module) -> FileFacts:

@@ -38,6 +38,9 @@ STACK_SIZES = (512 * 2**20, 64 * 2**20)
 """Bytes; only what is used of it takes memory. The second is for where so much address space is not to be had."""
 RECURSION_LIMIT = 100_000
 DEEP_THREAD = "threadlint-deep"
+ROOMY_THREAD = "threadlint-reader"
+"""Who gives a thread this name, with or without a number, also gives it a stack of `ROOM` bytes, as a main thread has."""
+ROOM = 8 * 2**20
 _DEEP = threading.Lock()
 
 
@@ -179,6 +182,12 @@ def python_tree(text: str) -> ast.Module:
     with warnings.catch_warnings():  # threadlint: ignore[TL111] at worst a warning too many
         warnings.simplefilter("ignore")
         return ast.parse(text)
+
+
+def has_room() -> bool:
+    """Whether the stack of this thread is large enough for what Python's recursion limits let through."""
+    thread = threading.current_thread()
+    return thread is threading.main_thread() or thread.name.startswith(ROOMY_THREAD)
 
 
 def run_deep(function: Callable[Concatenate[Source, P], T], source: Source, *args: P.args, **kwargs: P.kwargs) -> T:

@@ -26,6 +26,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from threadlint.cache.fingerprint import facts_code
+from threadlint.facts.source import ROOM, ROOMY_THREAD
 from threadlint.loading.work import work
 from threadlint.loading.workers import DASK, ExecutorError, Outcome, T, Task, Workers
 
@@ -90,7 +91,7 @@ def _executor(workers: Workers) -> Iterator[tuple[Executor, int]]:
             yield cluster
         return
     if workers.kind == "thread":
-        with ThreadPoolExecutor(workers.jobs) as threads:
+        with _threads(workers.jobs) as threads:
             yield threads, 2 * workers.jobs
         return
     before = {child.pid for child in multiprocessing.active_children()}
@@ -107,6 +108,16 @@ def _executor(workers: Workers) -> Iterator[tuple[Executor, int]]:
             child.join(PATIENCE)
         raise
     executor.shutdown()
+
+
+@contextmanager
+def _threads(jobs: int) -> Iterator[Executor]:
+    usual = threading.stack_size(ROOM)  # threads begin as tasks come
+    try:
+        with ThreadPoolExecutor(jobs, thread_name_prefix=ROOMY_THREAD) as executor:
+            yield executor
+    finally:
+        threading.stack_size(usual)
 
 
 def _processes(jobs: int) -> Executor:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import os
-import threading
 from contextlib import suppress
 
 from threadlint.cache.fingerprint import facts_code
@@ -13,7 +12,7 @@ from threadlint.facts.ambient import is_ambient
 from threadlint.facts.extract import extract
 from threadlint.facts.form import form
 from threadlint.facts.screen import concerns
-from threadlint.facts.source import Source, SourceError, decode, run_deep
+from threadlint.facts.source import Source, SourceError, decode, has_room, run_deep
 from threadlint.loading.card import DEBUG, Card, Made, described, encode
 from threadlint.loading.workers import ExecutorError
 
@@ -50,8 +49,7 @@ def _made(data: bytes, name: str) -> Made:
 
 
 def _encoded(facts: model.FileFacts, source: Source) -> bytes:
-    if threading.current_thread() is threading.main_thread():
-        # Its stack is large enough for the recursion limit, so that nobody needs to know how deep the text is.
+    if has_room():  # so nobody needs to know how deep the text is
         with suppress(RecursionError):
             return model.encode(facts)
     return run_deep(lambda _: model.encode(facts), source)
