@@ -28,7 +28,7 @@ def carriers(links: Links, made: set[Made]) -> set[str]:
     for _ in range(_ROUNDS):
         before = len(names)
         for name, sources, calls in gives:
-            if name not in names and not (sources.isdisjoint(names) and calls.isdisjoint(made)):
+            if name not in names and not (names.isdisjoint(sources) and made.isdisjoint(calls)):
                 names.add(name)
         names |= {name for name, last in imported if last in names}
         names |= {name for (_, name), maker in links.defaults.items() if maker.facts.name in names}
@@ -46,19 +46,23 @@ def _imported(links: Links) -> Iterator[tuple[str, str]]:
                 yield name, parts[-1]
 
 
-def _givers(links: Links) -> Iterator[tuple[str, frozenset[str], frozenset[Made]]]:
+def _givers(links: Links) -> Iterator[tuple[str, tuple[str, ...], tuple[Made, ...]]]:
     """Each name of a variable, attribute or function, with the last names in one value that it gives, and the calls in it."""
     for key, bound in (*links.bindings.items(), *links.attributes.items()):
         name = key if isinstance(key, str) else key[1]
         for where, access in bound:
-            yield name, *_sources(links, access.value, where)
+            sources, calls = _sources(links, access.value, where)
+            if sources or calls:
+                yield name, sources, calls
     for func in links.ordered():
         for node in walk(func.facts.body):
             if type(node) is Jump and node.kind == "return":
-                yield func.facts.name, *_sources(links, node.value, func)
+                sources, calls = _sources(links, node.value, func)
+                if sources or calls:
+                    yield func.facts.name, sources, calls
 
 
-def _sources(links: Links, value: Value | None, func: Func) -> tuple[frozenset[str], frozenset[Made]]:
+def _sources(links: Links, value: Value | None, func: Func) -> tuple[tuple[str, ...], tuple[Made, ...]]:
     names: set[str] = set()
     calls: set[Made] = set()
     for ref in refs(value):
@@ -69,4 +73,4 @@ def _sources(links: Links, value: Value | None, func: Func) -> tuple[frozenset[s
                 names.add(last_name(call.callee))
         else:
             names.add(last_name(ref))
-    return frozenset(names), frozenset(calls)
+    return tuple(names), tuple(calls)

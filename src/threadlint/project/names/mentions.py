@@ -9,13 +9,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from operator import itemgetter
 
 from threadlint.facts.model import Access, Call, Node, Ref, Value, walk
 from threadlint.project.names.things import Func
-
-Mentioned = tuple[int, Func, Call]
-"""A call with its number in the program, which gives the order."""
 
 
 @dataclass(slots=True)
@@ -23,15 +19,14 @@ class Mentions:
     """Filled by `link`, which goes through all nodes anyway; `words` is made when it is first asked for."""
 
     funcs: dict[str, Func]
-    _calls: dict[str, list[Mentioned]] = field(default_factory=lambda: defaultdict(list))
+    _calls: dict[str, list[tuple[Func, Call]]] = field(default_factory=lambda: defaultdict(list))
     _nodes: dict[type | str, list[Func]] = field(default_factory=lambda: defaultdict(list))
     _words: dict[str, list[int]] | None = None
-    _count: int = 0
+    _numbers: dict[str, int] = field(default_factory=dict)
 
     def add_call(self, func: Func, call: Call) -> None:
         """Note a call; calls come in the order of the program."""
-        self._calls[last_name(call.callee)].append((self._count, func, call))
-        self._count += 1
+        self._calls[last_name(call.callee)].append((func, call))
 
     def add_nodes(self, func: Func, kinds: Iterable[type | str]) -> None:
         """Note which kinds of nodes the function has."""
@@ -43,9 +38,14 @@ class Mentions:
 
         The name of what is no name (`handlers[0]()`, `(a or b)()`) is empty.
         """
-        found = [one for name in dict.fromkeys(names) for one in self._calls.get(name, ())]
-        found.sort(key=itemgetter(0))
-        return [(func, call) for _, func, call in found]
+        groups = [self._calls[name] for name in dict.fromkeys(names) if name in self._calls]
+        if len(groups) == 1:
+            return groups[0]
+        if not self._numbers:
+            self._numbers = {func_id: number for number, func_id in enumerate(self.funcs)}
+        found = [one for group in groups for one in group]
+        found.sort(key=lambda one: (self._numbers[one[0].id], one[1].id))
+        return found
 
     def callers(self, names: Iterable[str]) -> list[Func]:
         """The functions with such calls, in the order of the program."""

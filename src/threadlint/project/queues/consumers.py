@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from threadlint.facts.model import Call, Const
 from threadlint.knowledge.stdlib import QUEUES
 from threadlint.project.names.things import Func
 from threadlint.project.queues.queues import Origin, Queues, Use
-from threadlint.project.roots.contexts import MAIN, Context, Contexts
+from threadlint.project.roots.contexts import MAIN, Contexts
 from threadlint.project.roots.ownership import Ownership, Token
 from threadlint.project.roots.thread_roots import Spawn
 
@@ -35,16 +35,12 @@ class Consumers:
     ownership: Ownership
     tasks: Callable[[], tuple[Spawn, ...]]
     reached: Callable[[Func], Mapping[str, Func]]
-    _by_func: dict[str, list[tuple[Context, int]]] = field(default_factory=dict)
 
     def takers(self, origin: Origin, methods: frozenset[str] = GETTING) -> Iterator[Taker]:
         """The uses of the queue by these methods, once for each way in which their function is reached."""
-        if not self._by_func:
-            for context, roots in self.contexts.reached.items():
-                self._by_func.setdefault(context.func.id, []).append((context, roots))
         for use in self.queues.uses()[origin]:
             if use.method in methods:
-                for context, roots in self._by_func.get(use.func.id, ()):
+                for context, roots in self.contexts.of(use.func):
                     yield Taker(use, self.ownership.of(use.receiver, use.func, dict(context.binding)), roots)
 
     def spawns(self, origin: Origin, methods: frozenset[str] = GETTING) -> tuple[Spawn, ...]:

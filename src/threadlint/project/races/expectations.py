@@ -5,7 +5,7 @@ The second trigger of RacerD (Blackshear et al., OOPSLA 2018), beside explicit t
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from threadlint.facts.model import Ref, Root
 from threadlint.project.names.identity import Identity
@@ -24,14 +24,10 @@ class Expectations:
     types: Types
     identity: Identity
     contexts: Contexts
-    _roots: dict[str, int] = field(default_factory=dict)
 
     def on_threads(self, func: Func) -> bool:
         """Whether some thread root other than the main thread reaches the function."""
-        if not self._roots:
-            for context, roots in self.contexts.reached.items():
-                self._roots[context.func.id] = self._roots.get(context.func.id, 0) | roots
-        return bool(self._roots.get(func.id, 0) & ~MAIN)
+        return any(roots & ~MAIN for _, roots in self.contexts.of(func))
 
     def module(self, module: Module) -> bool:
         """Whether the module imports what makes threads or locks."""

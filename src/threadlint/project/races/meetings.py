@@ -46,16 +46,11 @@ class Meetings:
     entry: EntryLocks
     confinement: Confinement
     steps: Callable[[Func], list[Step]]
-    _by_func: dict[str, list[tuple[Context, int]]] | None = None
     _touches: dict[str, tuple[tuple[SharedUse, ...], ...]] = field(default_factory=dict)
 
     def contexts(self, func: Func) -> list[tuple[Context, int]]:
         """The ways in which the function is reached, each with its roots."""
-        if self._by_func is None:
-            self._by_func = defaultdict(list)
-            for context, roots in self.sharing.contexts.reached.items():
-                self._by_func[context.func.id].append((context, roots))
-        return self._by_func.get(func.id, [])
+        return self.sharing.contexts.of(func)
 
     def roots(self, func: Func) -> int:
         """The roots that reach the function in any way."""

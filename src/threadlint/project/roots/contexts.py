@@ -8,7 +8,7 @@ half of a summary analysis (Reps, Horwitz and Sagiv, POPL 1995), with few contex
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from threadlint.facts.model import Ref, Root, Span, Value
@@ -59,6 +59,15 @@ class Contexts:
     """how each was first reached from the main thread"""
     texts: dict[str, Held] = field(default_factory=dict)
     """by key of a lock: one place where it is held"""
+    _by_func: dict[str, list[tuple[Context, int]]] | None = None
+
+    def of(self, func: Func) -> list[tuple[Context, int]]:
+        """The ways in which the function is reached, each with its roots."""
+        if self._by_func is None:
+            self._by_func = {}
+            for one in self.reached.items():
+                self._by_func.setdefault(one[0].func.id, []).append(one)
+        return self._by_func.get(func.id, [])
 
     def roots(self, bits: int) -> Iterator[Spawn]:
         """The spawns of a set of roots."""
@@ -89,14 +98,17 @@ def reach(
     entries: Iterable[Func],
     passing: Passing,
     assumed: frozenset[str],
-    left_out: Container[tuple[str, int]] = (),
+    left_out: Iterable[tuple[str, int]] = (),
 ) -> Contexts:
     """Push contexts from all spawns and entries through the calls.
 
     `assumed` are the functions whose callers hold some lock, as a name or an annotation says; calls that are left out, by function id and number, are not
     followed.
     """
-    return _Reach(Contexts(spawns), passing, passing.ownership, assumed, left_out).run(entries)
+    skipped: dict[str, set[int]] = {}
+    for func_id, number in left_out:
+        skipped.setdefault(func_id, set()).add(number)
+    return _Reach(Contexts(spawns), passing, passing.ownership, assumed, skipped).run(entries)
 
 
 @dataclass(slots=True)
@@ -105,18 +117,17 @@ class _Reach:
     passing: Passing
     ownership: Ownership
     assumed: frozenset[str]
-    left_out: Container[tuple[str, int]]
+    left_out: dict[str, set[int]]
     todo: deque[Context] = field(default_factory=deque)
-    known: dict[str, dict[tuple[frozenset[str], Binding], Context]] = field(default_factory=dict)
-    """by function id: the ways in which it is reached"""
+    known: dict[str, dict[tuple[frozenset[str], int], Context]] = field(default_factory=dict)
+    """by function id: the ways in which it is reached; bindings by their identity, as there is one object for equal ones"""
 
     def run(self, entries: Iterable[Func]) -> Contexts:
         for number, spawn in enumerate(self.contexts.spawns):
-            self._add(
-                spawn.target.func, frozenset(), self._handed_over(spawn), 1 << (number + 1), None, -1, spawn.span, spawn
-            )
+            binding = self.passing.same(self._handed_over(spawn))
+            self._add(spawn.target.func, frozenset(), binding, 1 << (number + 1), None, -1, spawn.span, spawn)
         for func in entries:
-            self._add(func, frozenset(), self._default(func), MAIN, None, -1, None)
+            self._add(func, frozenset(), self.passing.same(self._default(func)), MAIN, None, -1, None)
         while self.todo:
             context = self.todo.popleft()
             self._calls(context, self.contexts.reached[context])
@@ -138,43 +149,47 @@ class _Reach:
             ways = self.known[func.id] = {}
         if func.id in self.assumed:
             held |= _ANY
-        context = ways.get((held, binding))
+        contexts = self.contexts
+        context = ways.get((held, id(binding)))
         if context is None and len(ways) >= _MOST_CONTEXTS:
             # unsound: a function reached in more ways than this is taken as unknown from here on, which keeps the pass linear
-            held, binding = _ANY, ()
-            context = ways.get((held, binding))
-        known = 0 if context is None else self.contexts.reached[context]
-        if known | roots == known:
+            held, binding = _ANY, self.passing.same(())
+            context = ways.get((held, id(binding)))
+        known = 0 if context is None else contexts.reached[context]
+        new = roots & ~known
+        if not new:
             return
         origin = Origin(outer, step, span, spawn)
         if context is None:
-            context = ways[held, binding] = Context(func, held, binding)
-            self.contexts.origins[context] = origin
-        self.contexts.reached[context] = known | roots
-        if roots & ~known & ~MAIN:
-            self.contexts.thread_origins.setdefault(context, origin)
-        if roots & ~known & MAIN:
-            self.contexts.main_origins.setdefault(context, origin)
+            context = ways[held, id(binding)] = Context(func, held, binding)
+            contexts.origins[context] = origin
+        contexts.reached[context] = known | new
+        if new != MAIN:
+            contexts.thread_origins.setdefault(context, origin)
+        if new & MAIN:
+            contexts.main_origins.setdefault(context, origin)
         self.todo.append(context)
 
     def _calls(self, context: Context, roots: int) -> None:
-        func = context.func
-        given = Given(context.binding)
+        func, outer_held = context.func, context.held
+        left_out = self.left_out.get(func.id, ())
+        given: Given | None = None
         for passed in self.passing.calls(func):
-            if (func.id, passed.node.id) in self.left_out:
+            if left_out and passed.node.id in left_out:
                 continue
-            for one in passed.excluding:
-                self.contexts.texts.setdefault(one.lock.key, one)
-            if passed.called is not None:
-                self._add(
-                    passed.called.func,
-                    context.held | passed.keys if passed.keys else context.held,
-                    self.passing.binding(passed, func, given),
-                    roots,
-                    context,
-                    passed.number,
-                    passed.node.span,
-                )
+            held = outer_held
+            if passed.excluding:
+                held |= passed.keys
+                for one in passed.excluding:
+                    self.contexts.texts.setdefault(one.lock.key, one)
+            if passed.called is None:
+                continue
+            binding = passed.binding
+            if type(binding) is not tuple:
+                if given is None:
+                    given = Given(context.binding)
+                binding = self.passing.binding(passed, func, given)
+            self._add(passed.called.func, held, binding, roots, context, passed.number, passed.node.span)
 
     def _default(self, func: Func) -> Binding:
         """The parameters of a function that anybody may call: `self` is some instance."""

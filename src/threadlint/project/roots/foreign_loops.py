@@ -42,7 +42,6 @@ class ForeignLoops:
     contexts: Contexts
     threads: ThreadRoots
     steps: Callable[[Func], list[Step]]
-    _by_func: dict[str, list[tuple[Context, int]]] = field(default_factory=dict)
     _owners: frozenset[Func] | None = None
     _asking: dict[str, bool] = field(default_factory=dict)
     _handed: set[str] = field(default_factory=set)
@@ -98,10 +97,7 @@ class ForeignLoops:
 
     def reached(self, func: Func) -> list[tuple[Context, int]]:
         """In which ways the function is reached, and by which roots."""
-        if not self._by_func:
-            for context, roots in self.contexts.reached.items():
-                self._by_func.setdefault(context.func.id, []).append((context, roots))
-        return self._by_func.get(func.id, [])
+        return self.contexts.of(func)
 
     def runs_loop(self, func: Func) -> bool:
         """Whether the function itself makes or runs an event loop."""

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from threadlint.project.names.things import Func
 from threadlint.project.roots.contexts import MAIN, Context, Contexts
@@ -15,23 +14,14 @@ class Overlap:
     """Answers about pairs of functions. What nobody in the project calls can be called by anyone, from any thread."""
 
     contexts: Contexts
-    _by_func: dict[str, list[tuple[Context, int]]] | None = field(default=None)
 
     def of(self, one: Func, other: Func) -> bool:
         """Whether the two functions (or two calls of one) may run in parallel."""
         return any(
             self._meet(ours, our_roots, theirs, their_roots)
-            for ours, our_roots in self._reached(one)
-            for theirs, their_roots in self._reached(other)
+            for ours, our_roots in self.contexts.of(one)
+            for theirs, their_roots in self.contexts.of(other)
         )
-
-    def _reached(self, func: Func) -> list[tuple[Context, int]]:
-        if self._by_func is None:
-            found: dict[str, list[tuple[Context, int]]] = defaultdict(list)
-            for context, roots in self.contexts.reached.items():
-                found[context.func.id].append((context, roots))
-            self._by_func = found
-        return self._by_func.get(func.id, [])
 
     def _meet(self, ours: Context, our_roots: int, theirs: Context, their_roots: int) -> bool:
         for mine in self.contexts.roots(our_roots & ~MAIN):

@@ -6,7 +6,7 @@ is as shared as the caller says.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from threadlint.facts.model import Access, Call, Const, Derived, Logic, Loop, Many, Ref, Root, Value
@@ -28,6 +28,8 @@ from threadlint.project.roots.tokens import (
 )
 
 _CALLS_DEEP = 3
+_NEW = frozenset({Const, Many})
+"""Values that are made where they stand."""
 
 
 @dataclass(slots=True)
@@ -179,7 +181,7 @@ class Ownership:
             if isinstance(thing, ClassThing):
                 found.append(OWN)
             elif isinstance(thing, FunctionThing):
-                inner = Given(self.bind(thing, call.args, call.keywords, func, given, depth + 1).items())
+                inner = Given(self.bind(self.matched(thing, call.args, call.keywords), func, given, depth + 1).items())
                 found += [self.of(value, thing.func, inner, depth + 1) for value in self._returns(thing.func)] or [None]
             elif isinstance(thing, External):
                 found.append(self._external(thing.name, callee, func, given, depth))
@@ -207,34 +209,37 @@ class Ownership:
             return OWN
         return None
 
-    def bind(
-        self,
-        target: FunctionThing,
-        args: tuple[Value, ...],
-        keywords: tuple[tuple[str, Value], ...],
-        func: Func,
-        binding: Mapping[str, Token],
-        depth: int = 0,
-    ) -> dict[str, Token]:
-        """The tokens of the target's parameters when it is called from the function with these arguments."""
+    def matched(
+        self, target: FunctionThing, args: tuple[Value, ...], keywords: tuple[tuple[str, Value], ...]
+    ) -> tuple[tuple[str, Value | Token], ...]:
+        """The parameters that a call of the target gives a value, and the value; a token where whose it is does not hang on the value."""
         params = target.func.facts.params
-        found: dict[str, Token] = {}
+        found: list[tuple[str, Value | Token]] = []
         skip = 0
         if self.types.owner(target.func) is not None and params and not _static(target.func):
             skip = 1
-            token = self.of(target.receiver, func, binding, depth) if target.receiver is not None else None
-            if target.receiver is None and target.func.facts.name == "__init__":
-                token = OWN
-            if token is not None:
-                found[params[0].name] = token
+            if target.receiver is not None:
+                found.append((params[0].name, target.receiver))
+            elif target.func.facts.name == "__init__":
+                found.append((params[0].name, OWN))
         named = dict(reversed(keywords)) if keywords else {}
         for number, param in enumerate(params[skip:]):
             given = named.get(param.name)
             if given is None and number < len(args) and param.kind == "pos":
                 given = args[number]
-            token = self.of(given, func, binding, depth) if given is not None else None
+            if given is not None:
+                found.append((param.name, OWN if type(given) in _NEW else given))
+        return tuple(found)
+
+    def bind(
+        self, matched: Iterable[tuple[str, Value | Token]], func: Func, binding: Mapping[str, Token], depth: int = 0
+    ) -> dict[str, Token]:
+        """The tokens of the parameters of what is called from the function with these values."""
+        found: dict[str, Token] = {}
+        for name, value in matched:
+            token = value if type(value) is Token else self.of(value, func, binding, depth)  # type: ignore[arg-type]
             if token is not None:
-                found[param.name] = token
+                found[name] = token
         return found
 
 

@@ -8,12 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from threadlint.facts.model import Call
+from threadlint.facts.model import Call, Value
 from threadlint.project.locks.called import Calling
 from threadlint.project.locks.locks import Held, Step
 from threadlint.project.names.things import ClassThing, Func, FunctionThing
 from threadlint.project.roots.ownership import Ownership
 from threadlint.project.roots.tokens import CLOSURE, OWN, Binding, ByParameters, Given, Token, Unknown
+
+_NONE: frozenset[str] = frozenset()
 
 
 @dataclass(slots=True)
@@ -27,11 +29,13 @@ class Passed:
     made: bool
     """the called function makes an object: its first parameter is new"""
     keys: frozenset[str] = field(init=False)
+    matched: tuple[tuple[str, Value | Token], ...] | None = None
+    """the parameters that it gives a value"""
     binding: Binding | ByParameters[Binding] | None = None
     """of the called function, as far as it has been asked for"""
 
     def __post_init__(self) -> None:
-        self.keys = frozenset(one.lock.key for one in self.excluding)
+        self.keys = frozenset(one.lock.key for one in self.excluding) if self.excluding else _NONE
 
 
 @dataclass(slots=True)
@@ -41,6 +45,7 @@ class Passing:
     ownership: Ownership
     calling: Callable[[Func], Calling]
     _calls: dict[str, tuple[Passed, ...]] = field(default_factory=dict)
+    _bindings: dict[Binding, Binding] = field(default_factory=dict)
 
     def calls(self, func: Func) -> tuple[Passed, ...]:
         """The calls of the function, in the order of its steps."""
@@ -59,7 +64,7 @@ class Passing:
             if not isinstance(answer, Unknown):
                 return answer
         given.asked = set()
-        found = tuple(sorted(self._bind(passed, func, given).items()))
+        found = self.same(tuple(sorted(self._bind(passed, func, given).items())))
         if not given.asked:
             passed.binding = found
         else:
@@ -67,10 +72,16 @@ class Passing:
             known.put(found, given, given.asked)
         return found
 
+    def same(self, binding: Binding) -> Binding:
+        """The one object that stands for equal bindings."""
+        return self._bindings.setdefault(binding, binding)
+
     def _bind(self, passed: Passed, func: Func, given: Given) -> dict[str, Token]:
         assert passed.called is not None
+        if passed.matched is None:
+            passed.matched = self.ownership.matched(passed.called, passed.node.args, passed.node.keywords)
         facts = passed.called.func.facts
-        found = self.ownership.bind(passed.called, passed.node.args, passed.node.keywords, func, given)
+        found = self.ownership.bind(passed.matched, func, given)
         if passed.made and facts.params:
             found[facts.params[0].name] = OWN
         closure = given.of(CLOSURE) if facts.owner and facts.owner != func.facts.qualname else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Generic, NamedTuple, TypeVar
 
 T = TypeVar("T")
@@ -79,20 +79,30 @@ UNKNOWN = Unknown()
 
 @dataclass(slots=True)
 class ByParameters(Generic[T]):
-    """An answer that depends on whose some of the parameters are: `names` says which, `found` has what is known so far."""
+    """An answer that depends on whose some of the parameters are: `names` says which, the others have what is known so far. Most are only asked for once."""
 
     names: tuple[str, ...] = ()
-    found: dict[tuple[Token | None, ...], T] = field(default_factory=dict)
+    _first: tuple[tuple[Token | None, ...], T] | None = None
+    _others: dict[tuple[Token | None, ...], T] | None = None
 
     def of(self, given: Given) -> T | Unknown:
         """The answer for the binding, if it is known. The binding is asked for the parameters in any case: the whole depends on what its parts depend on."""
         given.asked.update(self.names)
-        return self.found.get(tuple(map(given.get, self.names)), UNKNOWN)
+        key = tuple(map(given.get, self.names))
+        if self._first is not None and self._first[0] == key:
+            return self._first[1]
+        return self._others.get(key, UNKNOWN) if self._others is not None else UNKNOWN
 
     def put(self, answer: T, given: Given, asked: set[str]) -> None:
         """Keep an answer for which the binding was asked for these parameters."""
         if not asked.issubset(self.names):
             # what was found before did not ask for so many, but is not known by them
             self.names = tuple(sorted(asked.union(self.names)))
-            self.found.clear()
-        self.found[tuple(map(given.get, self.names))] = answer
+            self._first = self._others = None
+        key = tuple(map(given.get, self.names))
+        if self._first is None:
+            self._first = (key, answer)
+        elif self._others is None:
+            self._others = {key: answer}
+        else:
+            self._others[key] = answer
