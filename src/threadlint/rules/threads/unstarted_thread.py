@@ -121,7 +121,7 @@ def _made(project: Project, func: Func, call: Call) -> Iterator[Problem]:
         life = project.lifetimes.of(func, call)
         if life.escapes or life.awaited or any(method not in _IDLE for method, _, _ in life.methods):
             return
-        if life.called("run") or any(attribute in ("start", "run") for attribute, _ in life.attributes):
+        if life.called("run") or any(_may_start(project, classes, attribute) for attribute, _ in life.attributes):
             return
         name = next((f" `{ref.name}`" for ref in sorted(life.names, key=str) if ref.root != Root.RESULT), "")
     site = project.site(func, call.span)
@@ -130,6 +130,11 @@ def _made(project: Project, func: Func, call: Call) -> Iterator[Problem]:
         f"the {what}{name} is made here and never started, so its work is not done",
         fix=Fix(Change.START, (site,)),
     )
+
+
+def _may_start(project: Project, classes: list[Cls], attribute: str) -> bool:
+    """Whether what is asked of the thread, to be called by others, is `start` or a method of its class that may call it."""
+    return attribute in ("start", "run") or any(project.types.method(cls, attribute) is not None for cls in classes)
 
 
 def _is_special(project: Project, cls: Cls) -> bool:
