@@ -25,7 +25,7 @@ from threadlint.knowledge.stdlib import QUEUES
 from threadlint.project.bodies.lifetimes import receiver_of
 from threadlint.project.daemons import ends_with_program, joined
 from threadlint.project.locks.locks import text
-from threadlint.project.names.things import Func
+from threadlint.project.names.things import Cls, Func, Object
 from threadlint.project.names.values import refs
 from threadlint.project.project import Project
 from threadlint.project.queues.consumers import waits_for_ever
@@ -109,7 +109,7 @@ def _check(project: Project, origin: Origin, use: Use, uses: list[Use]) -> Itera
     loop = step.loops[-1] if step is not None and step.loops else None
     if loop is None or loop.kind != "while" or isinstance(loop.value, Const):
         return
-    flag = _flag(project, loop, func)
+    flag = _flag(project, loop, func, _item_classes(project, uses))
     if flag is None or _tests_item(loop, use) or _woken(flag, func, uses):
         return
     spawn = next(
@@ -127,8 +127,22 @@ def _check(project: Project, origin: Origin, use: Use, uses: list[Use]) -> Itera
     )
 
 
-def _flag(project: Project, loop: Loop, func: Func) -> Ref | None:
-    """What the loop's test asks of others: an event, or an attribute or global that some other function sets to a constant."""
+def _item_classes(project: Project, uses: list[Use]) -> set[str]:
+    """The classes of the program's objects that are put into the queue, by id."""
+    return {
+        thing.type.id
+        for use in uses
+        if use.method in ("put", "put_nowait") and use.call.args
+        for thing in project.types.of(use.call.args[0], use.func)
+        if isinstance(thing, Object) and isinstance(thing.type, Cls)
+    }
+
+
+def _flag(project: Project, loop: Loop, func: Func, items: set[str]) -> Ref | None:
+    """What the loop's test asks of others: an event, or an attribute or global that some other function sets to a constant.
+
+    An item that sets it is no other: it comes out of the queue, so the loop is not waiting then.
+    """
     for ref in refs(loop.value):
         if ref.root == Root.RESULT:
             call = project.links.calls[func.id].get(int(ref.name))
@@ -145,6 +159,7 @@ def _flag(project: Project, loop: Loop, func: Func) -> Ref | None:
             where is not func
             and not where.is_module
             and where.facts.name != "__init__"
+            and f"{where.module.name}:{where.facts.cls}" not in items
             and isinstance(access.value, Const)
             for where, access in stores
         ):
