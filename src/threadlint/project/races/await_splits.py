@@ -6,8 +6,10 @@ of event-driven programs are (Wang et al., "A comprehensive study on real world 
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from operator import itemgetter
 
 from threadlint.facts.model import (
     UNKNOWN,
@@ -69,6 +71,7 @@ class AwaitSplits:
     steps: Callable[[Func], list[Step]]
     meetings: Meetings
     callees: Callable[[Func, Call], tuple[FunctionThing | ClassThing, ...]]
+    _updates_of: dict[str, dict[str, list[tuple[int, Use, Touch]]]] = field(default_factory=dict)
 
     def all(self, functions: Iterator[Func]) -> Iterator[Split]:
         """One for each statement that completes an update or an action."""
@@ -225,13 +228,12 @@ class AwaitSplits:
             found = self._race(touch, touch)
             if found is not None:
                 return found, None
-        for other in self._others(use) if ours else ():
-            for theirs in self._touches(other, None):
-                for touch in ours:
-                    if touch.location.key == theirs.location.key:
-                        found = self._race(touch, theirs)
-                        if found is not None:
-                            return found, other
+        for other, theirs in self._others(use, {touch.location.key for touch in ours}):
+            for touch in ours:
+                if touch.location.key == theirs.location.key:
+                    found = self._race(touch, theirs)
+                    if found is not None:
+                        return found, other
         return None
 
     def _race(self, one: Touch, other: Touch) -> Race | None:
@@ -246,18 +248,25 @@ class AwaitSplits:
             if touch is not None and ANY_LOCK not in context.held:
                 yield touch if locks is None else replace(touch, held=context.held | locks)
 
-    def _others(self, use: Use) -> list[Use]:
-        """The other statements that write the place, by its last name."""
+    def _others(self, use: Use, keys: set[str]) -> Iterator[tuple[Use, Touch]]:
+        """The other statements that update one of these locations, by the last name of the place, once for each way in which they are reached."""
         if use.act is not Act.UPDATE:
-            return []  # who acts on the same test is another run of the same function
-        return [
-            one
-            for one in self.uses.acts_on(last_name(use.ref))
-            if one.act is Act.UPDATE
-            and one != use
-            and one.func.facts.name not in OWNED_METHODS
-            and not one.func.is_module
-        ]
+            return  # who acts on the same test is another run of the same function
+        known = self._updating(last_name(use.ref)) if keys else {}
+        found = [one for key in keys for one in known.get(key, ())]
+        for _, other, touch in sorted(found, key=itemgetter(0)):
+            if other != use:
+                yield other, touch
+
+    def _updating(self, name: str) -> dict[str, list[tuple[int, Use, Touch]]]:
+        known = self._updates_of.get(name)
+        if known is None:
+            known = self._updates_of[name] = defaultdict(list)
+            for number, one in enumerate(self.uses.acts_on(name)):
+                if one.act is Act.UPDATE and one.func.facts.name not in OWNED_METHODS and not one.func.is_module:
+                    for touch in self._touches(one, None):
+                        known[touch.location.key].append((number, one, touch))
+        return known
 
 
 def _stops(node: Node) -> bool:

@@ -152,13 +152,12 @@ class BreakableChecks:
     def _met(self, check: Check, harm: str) -> Broken | None:
         """Threads that the program starts meet here."""
         acts = (Act.REMOVE, check.act.act)
-        opponents = [use for use in self.uses.acts_on(last_name(check.act.ref)) if use.act in acts]
-        # what the function does itself is told first
-        opponents.sort(key=lambda use: use.func is not check.func)
-        race = self.meetings.race((check.act,), opponents)
+        race = self.meetings.against(check.act, acts)
         if race is None:
             return None
-        other = next((use for use in opponents if use.func is race.second.func and use.step == race.second.step), None)
+        name, second = last_name(check.act.ref), race.second
+        theirs = (use for use in self.uses.acts(second.func) if use.step == second.step)
+        other = next((use for use in theirs if use.act in acts and last_name(use.ref) == name), None)
         return Broken(
             check,
             check.act.span,

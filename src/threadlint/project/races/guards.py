@@ -128,16 +128,25 @@ class Guards:
         )
 
     def _infer(self, uses: list[GuardedUse]) -> Guard | None:
+        """The lock with the weightiest uses, if they outweigh those without any."""
+        under: dict[str, list[GuardedUse]] = defaultdict(list)
+        for one in uses:
+            for key in one.held if ANY_LOCK not in one.held else ():
+                under[key].append(one)
+        anyhow = [one for one in uses if ANY_LOCK in one.held]
+        bare = [one for one in uses if not one.held and not one.unsure]
         locks = {key for one in uses if one.use.act.writes for key in one.held if key != ANY_LOCK}
-        best: Guard | None = None
+        best, most = "", 0
         for lock in sorted(locks):
-            inside = tuple(one for one in uses if lock in one.held or ANY_LOCK in one.held)
-            outside = tuple(one for one in uses if not one.held and not one.unsure)
-            unsure = tuple(one for one in uses if one not in inside and one not in outside)
-            guard = Guard(inside[0].location, lock, self._text(lock), inside, outside, unsure)
-            if _believable(guard) and (best is None or _weight(inside) > _weight(best.inside)):
-                best = guard
-        return best
+            weight = _weight(under[lock]) + _weight(anyhow)
+            if weight > most and _believable(len(under[lock]) + len(anyhow), weight, bare):
+                best, most = lock, weight
+        if not best:
+            return None
+        inside = tuple(one for one in uses if best in one.held or ANY_LOCK in one.held)
+        told = set(map(id, (*inside, *bare)))
+        unsure = tuple(one for one in uses if id(one) not in told)
+        return Guard(inside[0].location, best, self._text(best), inside, tuple(bare), unsure)
 
     def _text(self, lock: str) -> str:
         if not self._texts:
@@ -161,13 +170,12 @@ def _one_per_line(uses: list[GuardedUse]) -> Iterator[GuardedUse]:
 _STRENGTH = {Act.READ: 0, Act.REBIND: 1, Act.REORDER: 2, Act.REMOVE: 2, Act.ADD: 2, Act.ITERATE: 3, Act.UPDATE: 4}
 
 
-def _believable(guard: Guard) -> bool:
+def _believable(inside: int, weight: int, bare: list[GuardedUse]) -> bool:
     """At least half of the accesses are under the lock, or they weigh twice as much as the others; one access alone says nothing."""
-    balance = _weight(guard.inside) >= 2 * _weight(guard.outside)
-    return len(guard.inside) > 1 and (balance or len(guard.inside) >= len(guard.outside))
+    return inside > 1 and (weight >= 2 * _weight(bare) or inside >= len(bare))
 
 
-def _weight(uses: tuple[GuardedUse, ...]) -> int:
+def _weight(uses: list[GuardedUse]) -> int:
     return sum(2 if one.use.act.writes else 1 for one in uses)
 
 

@@ -6,12 +6,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from itertools import pairwise
 
 from threadlint.facts.model import Access, Kind
-from threadlint.project.bodies.uses import Use, Uses
+from threadlint.project.bodies.uses import Act, Use, Uses, last_name
 from threadlint.project.locks.entry_locks import EntryLocks
 from threadlint.project.locks.locks import ANY_LOCK, Step
 from threadlint.project.names.things import Cls, Func
@@ -46,7 +46,7 @@ class Meetings:
     entry: EntryLocks
     confinement: Confinement
     steps: Callable[[Func], list[Step]]
-    _touches: dict[str, tuple[tuple[SharedUse, ...], ...]] = field(default_factory=dict)
+    _acts: dict[str, dict[str, list[SharedUse]]] = field(default_factory=dict)
 
     def contexts(self, func: Func) -> list[tuple[Context, int]]:
         """The ways in which the function is reached, each with its roots."""
@@ -89,6 +89,26 @@ class Meetings:
             held |= {ANY_LOCK}
         access = use.access or Access(use.span, use.ref, Kind.UPDATE, None, use.how)
         return Touch(access, use.step, context, location, held, roots)
+
+    def acts_on(self, name: str) -> dict[str, list[SharedUse]]:
+        """What the whole program does, other than read, to shared locations whose last name this is, by location."""
+        known = self._acts.get(name)
+        if known is None:
+            known = self._acts[name] = self.of(self.uses.acts_on(name))
+        return known
+
+    def against(self, use: Use, acts: Collection[Act]) -> Race | None:
+        """The use and another, of these kinds, of the same location and name, that may run in parallel; those of its own function come first."""
+        ours = self.of((use,))
+        theirs = self.acts_on(last_name(use.ref)) if ours else {}
+        for key, mine in ours.items():
+            for one in mine:
+                others = [other for other in theirs.get(key, ()) if other.use.act in acts]
+                for other in sorted(others, key=lambda other: other.use.func is not use.func):
+                    found = self.parallel(one, other)
+                    if found is not None:
+                        return found
+        return None
 
     def race(self, uses: Iterable[Use], others: Iterable[Use]) -> Race | None:
         """Two of the uses, one from each group, that may run in parallel (a use with itself, too, in two threads)."""

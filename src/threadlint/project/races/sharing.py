@@ -14,7 +14,7 @@ from threadlint.project.names.linker import absolute
 from threadlint.project.names.things import ClassThing, Cls, Func, Object
 from threadlint.project.names.types import Types
 from threadlint.project.roots.child_only import ChildOnly
-from threadlint.project.roots.contexts import MAIN, Context, Contexts
+from threadlint.project.roots.contexts import MAIN, Context, Contexts, Origin
 from threadlint.project.roots.ownership import CLOSURE, Given, Ownership, Token, closure_token, part
 from threadlint.project.roots.thread_roots import Spawn
 
@@ -145,53 +145,69 @@ class Sharing:
 
     def _find_races(self) -> Iterator[Race]:
         for touches in self.touches().values():
-            updates = [
-                t
-                for t in touches
-                if t.access.kind == Kind.UPDATE and t.access.form in _UPDATES and ANY_LOCK not in t.held
-            ]
-            best = min((race for update in updates for race in self._pairs(update, touches)), key=_rank, default=None)
-            if best is not None:
-                yield best
+            if any(touch.roots & ~MAIN for touch in touches):
+                updates = [
+                    t
+                    for t in touches
+                    if t.access.kind == Kind.UPDATE and t.access.form in _UPDATES and ANY_LOCK not in t.held
+                ]
+                best = self._easiest(sorted(updates, key=_preference), touches)
+                if best is not None:
+                    yield best
 
-    def _pairs(self, update: Touch, touches: list[Touch]) -> Iterator[Race]:
-        threads = update.roots & ~MAIN
-        many = [spawn for spawn in self.contexts.roots(threads) if spawn.many]
-        if many and not update.held:
-            yield Race(update, update, tuple(many))
-        for other in touches:
-            if ANY_LOCK in other.held or update.held & other.held or not _same_object(update.location, other.location):
-                continue
-            for ours in self.contexts.roots(threads):
-                for theirs in self.contexts.roots(other.roots & ~MAIN):
-                    if ours is not theirs and self._overlap(ours, theirs) and not self._signalled(update, other):
-                        yield Race(update, other, (ours, theirs))
-            yield from self._with_main(update, other)
+    def _easiest(self, updates: list[Touch], touches: list[Touch]) -> Race | None:
+        """The race that is easiest to believe: a thread against others of its kind, then two threads, then one and the main thread."""
+        alone = [self._with_itself(update) for update in updates]
+        one_place = next((race for race in alone if race is not None and len(race.roots) == 1), None)
+        if one_place is not None:
+            return one_place
+        with_main: Race | None = None
+        # unsound: a location with more pairs of accesses than this is not looked at to the end
+        pairs = _MOST_PAIRS
+        for update, race in zip(updates, alone, strict=True):
+            if race is not None:
+                return race
+            for other in touches[:pairs]:
+                if _ordered(update, other):
+                    continue
+                found = self._in_threads(update, other)
+                if found is not None:
+                    return found
+                with_main = with_main or next(self._with_main(update, other), None)
+            pairs -= len(touches[:pairs])
+        return with_main
+
+    def _with_itself(self, update: Touch) -> Race | None:
+        many = [spawn for spawn in self.contexts.roots(update.roots & ~MAIN) if spawn.many]
+        return Race(update, update, tuple(many)) if many and not update.held else None
+
+    def _in_threads(self, one: Touch, other: Touch) -> Race | None:
+        for ours in self.contexts.roots(one.roots & ~MAIN):
+            for theirs in self.contexts.roots(other.roots & ~MAIN):
+                if ours is not theirs and self._overlap(ours, theirs):
+                    return None if self._signalled(one, other) else Race(one, other, (ours, theirs))
+        return None
 
     def parallel(self, one: Touch, other: Touch) -> Race | None:
         """Whether the two may run in parallel without a common lock, in which threads; None where nothing says so."""
-        if ANY_LOCK in one.held | other.held or one.held & other.held or not _same_object(one.location, other.location):
+        if ANY_LOCK in one.held or _ordered(one, other):
             return None
         many = [spawn for spawn in self.contexts.roots(one.roots & other.roots & ~MAIN) if spawn.many]
         if many:
             return Race(one, other, (many[0],))
-        for ours in self.contexts.roots(one.roots & ~MAIN):
-            for theirs in self.contexts.roots(other.roots & ~MAIN):
-                if ours is not theirs and self._overlap(ours, theirs) and not self._signalled(one, other):
-                    return Race(one, other, (ours, theirs))
-        return next(self._with_main(one, other), None)
+        return self._in_threads(one, other) or next(self._with_main(one, other), None)
 
     def _with_main(self, update: Touch, other: Touch) -> Iterator[Race]:
         """One side in a thread, the other in the main thread while that thread runs."""
         for thread_side, main_side in ((update, other), (other, update)):
-            if main_side.roots & MAIN:
+            if main_side.roots & MAIN and thread_side.roots & ~MAIN:
+                chain = self.contexts.chain(main_side.context, main=True)
                 for spawn in self.contexts.roots(thread_side.roots & ~MAIN):
-                    if self._while_running(spawn, main_side) or self._from_outside(spawn, main_side):
+                    if self._while_running(spawn, main_side, chain) or self._from_outside(spawn, main_side, chain):
                         yield Race(update, other, (spawn,), with_main=True, main_side=main_side)
 
-    def _while_running(self, spawn: Spawn, touch: Touch) -> bool:
-        """Whether the main thread's access can come after the start of the thread and before its end."""
-        chain = self.contexts.chain(touch.context, main=True)
+    def _while_running(self, spawn: Spawn, touch: Touch, chain: list[tuple[Context, Origin]]) -> bool:
+        """Whether the main thread's access, to which the chain leads, can come after the start of the thread and before its end."""
         if chain[-1][1].spawn is not None:
             return False
         step = touch.step
@@ -201,9 +217,9 @@ class Sharing:
             step = origin.step
         return False
 
-    def _from_outside(self, spawn: Spawn, touch: Touch) -> bool:
+    def _from_outside(self, spawn: Spawn, touch: Touch, chain: list[tuple[Context, Origin]]) -> bool:
         """Whether a public method of the object that runs the thread updates it: whoever has the object can call that at any time."""
-        entry = self.contexts.chain(touch.context, main=True)[-1][0].func
+        entry = chain[-1][0].func
         if (
             touch.access.kind != Kind.UPDATE
             or entry is spawn.func
@@ -347,6 +363,7 @@ class Sharing:
 
 
 _NO_STORE = frozenset({"annotation", "def", "class", "import", "for", "with", "except"})
+_MOST_PAIRS = 200_000
 _UPDATES = frozenset({"augmented", "assigned", "carried"})
 
 
@@ -360,14 +377,11 @@ def _same_object(one: Location, other: Location) -> bool:
     return one.owner == other.owner or not (one.owner.kind == other.owner.kind == "global")
 
 
-def _rank(race: Race) -> tuple[object, ...]:
-    """The race that is easiest to believe first: threads against themselves, then two roots, then the main thread; then by place."""
-    first = race.first
-    return (
-        race.with_main,
-        len(race.roots) > 1,
-        bool(first.held),
-        first.access.form != "augmented",
-        first.func.module.path,
-        first.access.span,
-    )
+def _ordered(one: Touch, other: Touch) -> bool:
+    """Whether a lock keeps the two apart, or they are of two objects."""
+    return ANY_LOCK in other.held or bool(one.held & other.held) or not _same_object(one.location, other.location)
+
+
+def _preference(update: Touch) -> tuple[object, ...]:
+    """The update that is easiest to understand first; then by place."""
+    return (bool(update.held), update.access.form != "augmented", update.func.module.path, update.access.span)

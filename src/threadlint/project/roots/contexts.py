@@ -71,9 +71,11 @@ class Contexts:
 
     def roots(self, bits: int) -> Iterator[Spawn]:
         """The spawns of a set of roots."""
-        for number, spawn in enumerate(self.spawns):
-            if bits >> (number + 1) & 1:
-                yield spawn
+        rest = bits >> 1
+        while rest:
+            last = rest & -rest
+            yield self.spawns[last.bit_length() - 1]
+            rest ^= last
 
     def chain(self, context: Context, *, threads: bool = False, main: bool = False) -> list[tuple[Context, Origin]]:
         """From the context back to the root that first reached it: each with how it was reached.

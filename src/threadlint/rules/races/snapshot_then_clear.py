@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
 
+from threadlint.facts.model import Ref
 from threadlint.findings import Confidence, Problem, Related, Severity
 from threadlint.project.bodies.snapshots import Emptied
 from threadlint.project.bodies.uses import Act, Use, last_name
@@ -101,12 +103,13 @@ def snapshot_then_clear(project: Project) -> Iterator[Problem]:
     - A bare swap without a lock (`batch, self.rows = self.rows, []`) is not reported, although a producer that has read `self.rows` before the swap can still append to the old list.
     - Emptying at the end of an object's life (`close`, `stop`, `reset` and the like) is left alone.
     """
+    known: dict[str, dict[str, list[Use]]] = {}
     for func in project.functions:
         if func.is_module or func.id in project.entry.owned or any(word in func.facts.name.lower() for word in _FINAL):
             continue
         for found in project.snapshots.of(func):
             if not _together(project, found):
-                yield from _problem(project, found)
+                yield from _problem(project, found, known)
 
 
 def _together(project: Project, found: Emptied) -> bool:
@@ -117,10 +120,10 @@ def _together(project: Project, found: Emptied) -> bool:
     ) or project.confinement.of(found.emptying)
 
 
-def _problem(project: Project, found: Emptied) -> Iterator[Problem]:
+def _problem(project: Project, found: Emptied, known: dict[str, dict[str, list[Use]]]) -> Iterator[Problem]:
     if not project.uses.kind(found.ref, found.func):
         return
-    adders = _adders(project, found)
+    adders = _adders(project, found, known)
     if not adders:
         return
     race = project.meetings.race((found.emptying,), adders)
@@ -155,20 +158,21 @@ def _problem(project: Project, found: Emptied) -> Iterator[Problem]:
     )
 
 
-def _adders(project: Project, found: Emptied) -> list[Use]:
+def _adders(project: Project, found: Emptied, known: dict[str, dict[str, list[Use]]]) -> list[Use]:
+    """Where other functions add to the container; `known` keeps all additions by last name and location."""
+    name = last_name(found.ref)
+    if name not in known:
+        known[name] = defaultdict(list)
+        for use in project.uses.acts_on(name):
+            if use.act is Act.ADD and use.func.id not in project.entry.owned and not use.func.is_module:
+                known[name][_key(project, use)].append(use)
     key = _key(project, found.emptying)
-    last = found.ref.path[-1] if found.ref.path else found.ref.name
-    return [
-        use
-        for use in project.uses.acts_on(last_name(found.ref))
-        if use.act is Act.ADD
-        and use.func is not found.func
-        and use.func.id not in project.entry.owned
-        and not use.func.is_module
-        and (use.ref.path[-1] if use.ref.path else use.ref.name) == last
-        and key
-        and _key(project, use) == key
-    ]
+    adding = known[name].get(key, ()) if key else ()
+    return [use for use in adding if use.func is not found.func and _end(use.ref) == _end(found.ref)]
+
+
+def _end(ref: Ref) -> str:
+    return ref.path[-1] if ref.path else ref.name
 
 
 def _key(project: Project, use: Use) -> str:
