@@ -63,7 +63,7 @@ def test_callers_are_told_once(project):
 @pytest.mark.parametrize(
     ("words", "found"),
     [
-        (["jobs"], ["first:Pool.drain"]),
+        (["jobs"], ["first:start", "first:Pool.drain"]),
         (["lock"], ["first:Pool.drain"]),
         (["os.path", "Thread"], ["first:start", "first:Pool.drain"]),
         (["pool"], ["second:main"]),

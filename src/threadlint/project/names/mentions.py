@@ -63,7 +63,7 @@ class Mentions:
         """The functions in which one of these words is used, in the order of the program.
 
         The words of a function are all names and attributes in its accesses and callees, without what is in brackets; of a dotted import every part,
-        and the whole. Local names count only where they are bound, and where something is asked of them; parameters also where inner functions use them.
+        and the whole. Local names count only where they are bound, as parameters too, and where something is asked of them.
         """
         if self._words is None:
             self._words = self._collect()
@@ -97,7 +97,7 @@ def _words(func: Func) -> set[str]:
             refs.add(node.ref)
         elif kind is Call and type(node.callee) is Ref:
             refs.add(node.callee)
-    found: set[str] = set(func.facts.captured)
+    found = {param.name for param in func.facts.params}
     for ref in refs:
         found.update(ref.path)
         found.add(ref.name)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from operator import itemgetter
 
 from threadlint.facts.model import (
@@ -40,6 +41,7 @@ from threadlint.project.races.meetings import Meetings
 from threadlint.project.races.sharing import Race, Touch
 
 _MOST = 40
+_MOST_OTHERS = 200
 _ASSIGNED = frozenset({"augmented", "assigned"})
 
 
@@ -228,7 +230,8 @@ class AwaitSplits:
             found = self._race(touch, touch)
             if found is not None:
                 return found, None
-        for other, theirs in self._others(use, {touch.location.key for touch in ours}):
+        # unsound: of so many statements that update one place, none of which meets this one, the rest is not looked at
+        for other, theirs in islice(self._others(use, {touch.location.key for touch in ours}), _MOST_OTHERS):
             for touch in ours:
                 if touch.location.key == theirs.location.key:
                     found = self._race(touch, theirs)

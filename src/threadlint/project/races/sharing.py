@@ -69,6 +69,7 @@ class Sharing:
     _touches: dict[str, list[Touch]] | None = None
     _races: tuple[Race, ...] | None = None
     _definers: dict[tuple[str, str], str] = field(default_factory=dict)
+    _kept: dict[tuple[str, int], bool] = field(default_factory=dict)
     _owners: dict[str, set[str]] = field(default_factory=dict)
     """by name of an attribute: the classes whose methods set it"""
 
@@ -234,8 +235,13 @@ class Sharing:
         """Whether the object keeps the thread, and so lives on beside it; a method that runs a thread for itself is busy meanwhile."""
         if spawn.kind in ("executor", "pool", "framework"):
             return True
-        nodes = (step.node for step in self.steps(spawn.func))
-        return any(type(node) is Access and bool(node.ref.path) and node.value == spawn.call.result for node in nodes)
+        place = (spawn.func.id, spawn.call.id)
+        if place not in self._kept:
+            nodes = (step.node for step in self.steps(spawn.func))
+            self._kept[place] = any(
+                type(node) is Access and bool(node.ref.path) and node.value == spawn.call.result for node in nodes
+            )
+        return self._kept[place]
 
     def _overlap(self, one: Spawn, other: Spawn) -> bool:
         """Whether threads of two places can run at once: unless one function starts the second after it has joined the first."""

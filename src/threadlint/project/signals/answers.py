@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections import defaultdict
+from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass, field
 
-from threadlint.facts.model import Access, Call, Const, If, Jump, Kind, Logic, Ref, Root, Suspend, Value, walk
+from threadlint.facts.model import Access, Call, Const, If, Jump, Kind, Logic, Node, Ref, Root, Suspend, Value, walk
 from threadlint.project.bodies.uses import Act, Use, Uses
 from threadlint.project.locks.entry_locks import EntryLocks
+from threadlint.project.locks.lock_calls import node_refs
 from threadlint.project.locks.locks import Step
 from threadlint.project.names.call_graph import NamedCalls
 from threadlint.project.names.linker import Links
@@ -44,6 +46,9 @@ class Answers:
     steps: Callable[[Func], list[Step]]
     spawns: tuple[Spawn, ...]
     _escaping: dict[Origin, bool] = field(default_factory=dict)
+    _kept: dict[str, frozenset[Origin]] = field(default_factory=dict)
+    """the signals in attributes of this name"""
+    _by_name: dict[str, dict[Origin | None, list[Func]]] = field(default_factory=dict)
     _names: dict[Origin, set[str]] = field(default_factory=dict)
 
     def nobody(self, wait: SignalCall) -> bool:
@@ -69,7 +74,8 @@ class Answers:
         told = {name for names in GIVING.values() for name in names} | {"notifyAll"}
         for _ in range(_ROUNDS):
             before = len(names)
-            for func in {one.id: one for one in (frame, *self.links.mentions.functions(names))}.values():
+            naming = (func for name in sorted(names) for func in self._naming(name, origin, told))
+            for func in dict.fromkeys((frame, *naming)):
                 for step in self.steps(func):
                     if self._leaves(step, func, origin, made, names, told):
                         return True
@@ -77,12 +83,39 @@ class Answers:
                 return not names or any(not self._is_own(name, origin) for name in names)
         return True
 
+    def _naming(self, name: str, origin: Origin, told: set[str]) -> Iterator[Func]:
+        """The functions in which the name can be this signal, or is one of which nothing is known."""
+        known = self._by_name.get(name)
+        if known is None:
+            known = self._by_name[name] = defaultdict(list)
+            for func in self.links.mentions.functions([name]):
+                for found in {
+                    found for step in self.steps(func) for found in self._named_in(step.node, func, name, told)
+                }:
+                    known[found].append(func)
+        yield from known.get(origin, ())
+        yield from known.get(None, ())
+
+    def _named_in(self, node: Node, func: Func, name: str, told: set[str]) -> Iterator[Origin | None]:
+        """The signals that the name stands for in the node; None where one of which nothing is known is given."""
+        for ref in node_refs(node):
+            for one in (ref, ref.receiver) if ref.path else (ref,):
+                if self._named(one, (name,)):
+                    yield from self.signals.origins(one, func)
+        callee = node.callee if isinstance(node, Call) else None
+        if not isinstance(callee, Ref) or not callee.path or callee.path[-1] not in told:
+            return
+        if self._named(callee.receiver, (name,)) and not self.types.of(callee.receiver, func):
+            yield None
+
     def _is_own(self, name: str, origin: Origin) -> bool:
         """Whether only the project uses the name: a private attribute, or a variable."""
-        return name.startswith("_") or not any(
-            access.ref.path[-1:] == (name,) and origin in self.signals.origins(access.value, where)
-            for where, access in self.links.attributes.get(name, ())
-        )
+        if name.startswith("_"):
+            return True
+        if name not in self._kept:
+            stores = self.links.attributes.get(name, ())
+            self._kept[name] = frozenset().union(*(self.signals.origins(one.value, where) for where, one in stores))
+        return origin not in self._kept[name]
 
     def _leaves(self, step: Step, func: Func, origin: Origin, made: Call, names: set[str], told: set[str]) -> bool:
         """Whether the step lets the signal go where it is not seen; names that it gets are added."""
@@ -118,7 +151,7 @@ class Answers:
         names.update([_HANDED_ON] if targets else ())
         return not targets
 
-    def _named(self, ref: Ref, names: set[str]) -> bool:
+    def _named(self, ref: Ref, names: Container[str]) -> bool:
         return (ref.path[-1] if ref.path else ref.name) in names
 
     def _means(self, ref: Ref, func: Func, origin: Origin, made: Call, names: set[str]) -> bool:
