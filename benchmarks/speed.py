@@ -5,7 +5,7 @@ Usage: python benchmarks/speed.py [--only PART[,PART]] [--packages NAME[,NAME]] 
 Run it with the Python that threadlint is installed for. It downloads the packages and installs the other tools into DIR, once. What is measured
 is the CPU time, user and system, of a process and all its children, the least of `--repeat` runs (long ones run once); the table
 gives it as a multiple of ruff's, measured in the same run. Parts: ruff, cold, warm, changed, comment, small,
-version, compile, flake8, pylint.
+version, compile, flake8, pylint, alone, plugin-cold, plugin-warm, quiet-alone, quiet-plugin.
 `--write` puts the table into README.md.
 """
 
@@ -26,6 +26,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
+
+from threadlint.checking.glance import Glance
+from threadlint.config import Config
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = {"celery": "5.4.0", "sqlalchemy": "2.0.36"}
@@ -105,6 +108,9 @@ def parts(code: Path, bin_folder: Path, work: Path) -> dict[str, Part]:
     small = work / "small"
     small.mkdir(exist_ok=True)
     shutil.copy(RACE, small / "race.py")
+    flake8 = [sys.executable, "-m", "flake8", "--isolated", "-j", "1"]
+    others = ["--select=C90,E,F,W", "."]
+    quiet = quiet_part(code, work)
     edits = iter(range(10**6))
 
     def edit() -> None:
@@ -134,7 +140,30 @@ def parts(code: Path, bin_folder: Path, work: Path) -> dict[str, Part]:
                 *("--disable=all", "--enable=useless-with-lock", "-j", "1", "--recursive=y", "."),
             ],
         ),
+        "alone": Part("flake8", [*flake8, *others]),
+        "plugin-cold": Part(
+            "flake8 with threadlint, cold", [*flake8, "."], lambda: shutil.rmtree(cache, ignore_errors=True)
+        ),
+        "plugin-warm": Part("flake8 with threadlint, warm", [*flake8, "."]),
+        "quiet-alone": Part("flake8, the files without concurrency", [*flake8, *others], folder=quiet),
+        "quiet-plugin": Part("flake8 with threadlint, the files without concurrency", [*flake8, "."], folder=quiet),
     }
+
+
+def quiet_part(code: Path, work: Path) -> Path:
+    """A copy of those files that say nothing of concurrency and import none that do."""
+    folder = work / "quiet"
+    shutil.rmtree(folder, ignore_errors=True)
+    config = Config(root=code)
+    for file in sorted(code.rglob("*.py")):
+        glance = Glance(config)
+        glance.look([str(file)])
+        if not glance.telling:
+            copy = folder / file.relative_to(code)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(file, copy)
+    shutil.copy(code / "pyproject.toml", folder)
+    return folder
 
 
 def _largest(code: Path) -> Path:
@@ -197,7 +226,7 @@ def main() -> int:
     time.sleep(2.1)  # files that have just been written are not trusted by their times
     for name, part in parts(code, bin_folder, work).items():
         if not chosen or name == "ruff" or name in chosen:
-            if name in {"warm", "changed", "comment", "small"}:
+            if name in {"warm", "changed", "comment", "small", "plugin-warm"}:
                 cpu(Part("", part.command, folder=part.folder), code)  # fills the cache
             found[name] = (part.title, least(part, code, options.repeat))
             print(f"{found[name][1]:8.2f} s  {part.title}", flush=True)

@@ -17,11 +17,12 @@ from threadlint.knowledge.clocks import NEGATIVE_RAISES
 OFF = frozenset({"TL712"})
 """Those of the rules that run only where somebody names them."""
 
-_WAITS = "|".join(sorted({name.rpartition(".")[2] for name in NEGATIVE_RAISES if name.partition(".")[0] in HARMLESS}))
+_WAITS = sorted({name.rpartition(".")[2] for name in NEGATIVE_RAISES if name.partition(".")[0] in HARMLESS})
 """The waits of NEGATIVE_RAISES that need no other module than such as are no word of concurrency."""
-_WAIT = re.compile(rf"\b(?:{_WAITS})\b")
+_ANY = "|".join(_WAITS)
+_WAIT = re.compile(rf"\b(?:{_ANY})\b")
 _LENT = re.compile(
-    rf"^(?![ \t]*(?:from[ \t]+[\w.]+[ \t]+)?import\b(?!.*\bas\b)).*\b(?:{_WAITS})\b(?!\s*\()|\bas\s+(?:{_WAITS})\b",
+    rf"^(?![ \t]*(?:from[ \t]+[\w.]+[ \t]+)?import\b(?!.*\bas\b)).*\b(?:{_ANY})\b(?!\s*\()|\bas\s+(?:{_ANY})\b",
     re.MULTILINE,
 )
 
@@ -36,12 +37,16 @@ def may_match(text: str, config: Config, around: Removers) -> bool:
 
 def lends(text: str) -> bool:
     """Whether a wait may get another name here, under which other files can call it."""
-    return _WAIT.search(text) is not None and _LENT.search(text) is not None
+    return _has_wait(text) and _LENT.search(text) is not None
 
 
 def _waits_by_difference(text: str, _around: Removers) -> bool:
     """TL711: a wait; how long it takes may be reckoned elsewhere."""
-    return _WAIT.search(text) is not None
+    return _has_wait(text)
+
+
+def _has_wait(text: str) -> bool:
+    return any(name in text for name in _WAITS) and _WAIT.search(text) is not None
 
 
 def _loops_until(text: str, _around: Removers) -> bool:

@@ -24,7 +24,8 @@ _NO_CONTAINER = re.compile(rf"[\[{{\"'\d]|(?:\w+\.)*(?!(?:{'|'.join(sorted(_THRO
 """How an expression begins whose items come from no container that has a name: a display, or another call."""
 _WORD = re.compile(r"\w+")
 _USE = re.compile(rf"\b(\w+)[\s\\]*(?:\(|\.[\s\\]*(?:{'|'.join(sorted(TASK_METHODS))})\b)")
-_STEP = re.compile(r"\bnext\b|\byield[\s\\]+from\b")
+_NEXT = re.compile(r"\bnext[\s\\]*\([\s\\(]*(\w+)")
+_DELEGATES = re.compile(r"\byield[\s\\]+from\b")
 _TAKES = REMOVING - {"clear"}
 _PLAIN = frozenset({"staticmethod", "classmethod", "abstractmethod", "override", "final", "overload"})
 """Decorators after which a name still means the function."""
@@ -44,7 +45,9 @@ def goes_through_tasks(text: str) -> bool:
     if any(name in lowered for name in TASK_NAMES) and _NAMES.search(text):
         return True
     items = {name for target in targets for name in _WORD.findall(target)}
-    return _STEP.search(text) is not None or not items.isdisjoint(_USE.findall(text))
+    if "yield" in text and _DELEGATES.search(text):
+        return True
+    return not items.isdisjoint(_USE.findall(text)) or ("next" in text and not items.isdisjoint(_NEXT.findall(text)))
 
 
 def may_remove(text: str, around: Removers) -> bool:

@@ -58,8 +58,10 @@ def concerns(text: str) -> bool:
     for part in LOCKISH_NAMES:
         if part in lowered and any(lockish(word) for word in words if part in word.lower()):
             return True
-    return not _modules().isdisjoint(words) and any(
-        not _modules().isdisjoint(_words_of(said)) for said in _IMPORT.findall(text)
+    return (
+        "import" in words
+        and not _modules().isdisjoint(words)
+        and any(not _modules().isdisjoint(_words_of(said)) for said in _IMPORT.findall(text))
     )
 
 

@@ -57,6 +57,10 @@ class Plugin:
 
     def run(self) -> Iterator[Reported]:
         """Each finding as line, column from 0, code with message, and the type of the plugin."""
+        from threadlint.flake8_plugin.options import can_report
+
+        if not can_report(self.options):
+            return
         for line, column, text in self._session().rows(self._filename, self._lines):
             yield line, column, text, type(self)
 

@@ -7,10 +7,8 @@ removed when the first process ends. Whatever is wrong with it, the others do wi
 from __future__ import annotations
 
 import atexit
-import json
 import multiprocessing
 import os
-import tempfile
 from contextlib import suppress
 from typing import Any
 
@@ -26,6 +24,9 @@ def needed() -> bool:
 
 def leave(named: list[str], value: Any) -> None:
     """Write it down for the processes that this one will start; `named` is what flake8 was told to check."""
+    import json
+    import tempfile
+
     try:
         handle, path = tempfile.mkstemp(prefix="threadlint-", suffix=".json")
         atexit.register(_remove, path)
@@ -41,6 +42,8 @@ def take(named: list[str]) -> Any:
     path, parent = os.environ.get(VARIABLE), multiprocessing.parent_process()
     if path is None or parent is None:
         return None
+    import json
+
     try:
         with open(path, encoding="ascii") as file:  # noqa: PTH123 nothing else here needs pathlib
             process, wanted, value = json.load(file)

@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING, Any
 from threadlint.config import Config, ConfigError
 from threadlint.flake8_plugin import handover
 from threadlint.flake8_plugin.configs import Configs
-from threadlint.flake8_plugin.options import STDIN, can_report, files, jobs, named, stdin_name
+from threadlint.flake8_plugin.options import STDIN, files, jobs, named, stdin_name
 
 if TYPE_CHECKING:
     # Files that say nothing of threads need none of them.
@@ -61,7 +61,6 @@ class Session:
     def __init__(self, options: argparse.Namespace) -> None:
         self.named = named(options)
         self._options = options
-        self._silent = not can_report(options)
         self._configs = Configs(options)
         self._files: list[str] | None = None
         self._told: dict[str, Told] | None = None
@@ -74,8 +73,6 @@ class Session:
 
     def rows(self, name: str, lines: Sequence[str]) -> Sequence[Row]:
         """What is found in the file of this name and text."""
-        if self._silent:
-            return ()
         from threadlint.checking.glance import digest, unix
 
         if name == STDIN:
@@ -91,7 +88,8 @@ class Session:
         if self._told is None:
             self._told = _decoded(handover.take(self.named))
         if self._told is None:
-            self._told = self._together()
+            with _collector_off():
+                self._told = self._together()
         return self._told
 
     def _together(self) -> dict[str, Told]:
@@ -132,7 +130,8 @@ class Session:
     def _alone(self, name: str, text: str) -> Told:
         """Lint a file with a text that nobody has seen yet, in the context of the others."""
         try:
-            return Told("", tuple(self._rows_alone(name, text)))
+            with _collector_off():
+                return Told("", tuple(self._rows_alone(name, text)))
         except (ConfigError, OSError) as error:
             return _failed(str(error))
         except Exception as error:  # noqa: BLE001 as above
@@ -180,7 +179,7 @@ class Session:
         honour_noqa = not getattr(self._options, "disable_noqa", False)
 
         def run(count: int) -> Report:
-            with self._store(config) as store, _collector_off():
+            with self._store(config) as store:
                 workers = Workers(count, default_kind())
                 return lint(names, config, stdin=stdin, honour_noqa=honour_noqa, store=store, workers=workers)
 
