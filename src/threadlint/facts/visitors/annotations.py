@@ -6,13 +6,13 @@ import ast
 
 import libcst as cst
 
-from threadlint.facts.model import Logic, Many, Ref, Value
+from threadlint.facts.model import Logic, Many, ManyKind, Ref, Value
 from threadlint.facts.visitors.scopes import dotted
 from threadlint.facts.visitors.walk import Walk
 
 _UNION = {"Optional", "Union"}
 _TRANSPARENT = {"Annotated", "ClassVar", "Final", "Required", "NotRequired", "ReadOnly", "InitVar"}
-_ONE_ITEM = {
+_ONE_ITEM: dict[str, ManyKind] = {
     "list": "list", "List": "list", "set": "set", "Set": "set", "frozenset": "set", "FrozenSet": "set", "Sequence": "list", "Iterable": "list",
     "Iterator": "list", "Collection": "list", "MutableSequence": "list", "deque": "list", "Deque": "list", "Generator": "list",
     "AbstractSet": "set", "MutableSet": "set", "tuple": "tuple", "Tuple": "tuple",
@@ -69,7 +69,7 @@ def _subscript(walk: Walk, node: cst.Subscript) -> Value | None:
         return annotation(walk, inner[0])
     if name in _ONE_ITEM or name in _LAST_ITEM:
         item = annotation(walk, inner[-1 if name in _LAST_ITEM else 0])
-        kind = "dict" if name in _LAST_ITEM else _ONE_ITEM[name]
+        kind: ManyKind = "dict" if name in _LAST_ITEM else _ONE_ITEM[name]
         return Many(kind, (item,) if item is not None else (), repeated=True)
     return annotation(walk, node.value) if name not in {"type", "Type", "Callable", "Literal"} else None
 

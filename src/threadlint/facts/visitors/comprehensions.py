@@ -7,14 +7,14 @@ from typing import Any
 
 import libcst as cst
 
-from threadlint.facts.model import Derived, Loop, Many, Value
+from threadlint.facts.model import Derived, Loop, LoopKind, Many, ManyKind, Value
 from threadlint.facts.visitors.expressions import made
 from threadlint.facts.visitors.scopes import target_names
 from threadlint.facts.visitors.stores import store, targets
 from threadlint.facts.visitors.walk import Walk
 
 
-def _comprehension(kind: str) -> Callable[[Walk, Any], Value]:
+def _comprehension(kind: ManyKind) -> Callable[[Walk, Any], Value]:
     def comprehension(walk: Walk, node: Any) -> Value:
         walk.frame.inner_names.append(_comprehension_names(node.for_in))
         try:
@@ -34,7 +34,7 @@ def _comprehension_names(loop: cst.CompFor | None) -> set[str]:
     return names
 
 
-def _comp_for(walk: Walk, node: Any, loop: cst.CompFor, kind: str) -> tuple[Value, Value | None]:
+def _comp_for(walk: Walk, node: Any, loop: cst.CompFor, kind: LoopKind) -> tuple[Value, Value | None]:
     """The value of an item, and of its key in a dict."""
     frame = walk.frame
     key: Value | None = None

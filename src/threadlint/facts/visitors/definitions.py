@@ -10,7 +10,7 @@ from typing import Any
 
 import libcst as cst
 
-from threadlint.facts.model import Class, Function, Jump, Param, Ref, Root, Span, Value
+from threadlint.facts.model import Class, Function, Jump, Param, ParamKind, Ref, Root, Span, Value
 from threadlint.facts.visitors import stores
 from threadlint.facts.visitors.annotations import annotation
 from threadlint.facts.visitors.scopes import bindings
@@ -94,7 +94,7 @@ def _params(walk: Walk, node: cst.Parameters) -> tuple[Param, ...]:
     return tuple(found)
 
 
-def _param(walk: Walk, node: cst.Param, kind: str) -> Param:
+def _param(walk: Walk, node: cst.Param, kind: ParamKind) -> Param:
     declared = annotation(walk, node.annotation.annotation) if node.annotation is not None else None
     default = walk.value(node.default) if node.default is not None else None
     return Param(node.name.value, kind, declared, default)

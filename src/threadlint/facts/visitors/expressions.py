@@ -11,11 +11,14 @@ import libcst as cst
 from threadlint.facts.model import (
     UNKNOWN,
     Call,
+    CallUse,
     Compare,
+    Comparison,
     Const,
     Derived,
     Logic,
     Many,
+    ManyKind,
     Operate,
     Ref,
     Root,
@@ -97,7 +100,7 @@ def _reading(walk: Walk, node: cst.Attribute | cst.Subscript) -> Value:
     return value
 
 
-def _call(walk: Walk, node: cst.Call, use: str = "used") -> Value:
+def _call(walk: Walk, node: cst.Call, use: CallUse = "used") -> Value:
     frame = walk.frame
     if frame.cls and type(node.func) is cst.Name and node.func.value == "super":
         for arg in node.args:
@@ -264,19 +267,15 @@ def _comparison(walk: Walk, node: cst.Comparison) -> Value:
     tests: list[Value] = []
     for item in node.comparisons:
         right = walk.value(item.comparator)
-        tests.append(Compare(_operator(item.operator), left, right))
+        tests.append(Compare(_OPERATORS[type(item.operator)], left, right))
         left = right
     return tests[0] if len(tests) == 1 else Logic("and", tuple(tests))
 
 
-_OPERATORS = {
+_OPERATORS: dict[type, Comparison] = {
     cst.In: "in", cst.NotIn: "not in", cst.Is: "is", cst.IsNot: "is not", cst.Equal: "==", cst.NotEqual: "!=",
     cst.LessThan: "<", cst.LessThanEqual: "<=", cst.GreaterThan: ">", cst.GreaterThanEqual: ">=",
 }  # fmt: skip
-
-
-def _operator(node: cst.BaseCompOp) -> str:
-    return _OPERATORS.get(type(node), "")
 
 
 def _conditional(walk: Walk, node: cst.IfExp) -> Value:
@@ -284,7 +283,7 @@ def _conditional(walk: Walk, node: cst.IfExp) -> Value:
     return Logic("if", (walk.value(node.body), walk.value(node.orelse), test))
 
 
-def _display(kind: str) -> Callable[[Walk, Any], Value]:
+def _display(kind: ManyKind) -> Callable[[Walk, Any], Value]:
     def display(walk: Walk, node: cst.Tuple | cst.List | cst.Set) -> Value:
         return Many(kind, tuple([walk.value(element.value) for element in node.elements]))
 

@@ -15,6 +15,7 @@ from threadlint.facts.model import (
     Handler,
     If,
     Jump,
+    JumpKind,
     Loop,
     Many,
     Match,
@@ -46,7 +47,7 @@ def _raise(walk: Walk, node: cst.Raise) -> None:
     walk.frame.emit(Jump("raise", walk.at(node), value))
 
 
-def _jump(kind: str) -> Callable[[Walk, Any], None]:
+def _jump(kind: JumpKind) -> Callable[[Walk, Any], None]:
     def jump(walk: Walk, node: cst.Break | cst.Continue) -> None:
         walk.frame.emit(Jump(kind, walk.at(node)))
 

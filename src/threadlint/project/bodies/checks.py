@@ -10,7 +10,22 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from threadlint.facts.model import Access, Call, Compare, Const, If, Jump, Kind, Logic, Loop, Ref, Root, Span, Value
+from threadlint.facts.model import (
+    Access,
+    Call,
+    Compare,
+    Comparison,
+    Const,
+    If,
+    Jump,
+    Kind,
+    Logic,
+    Loop,
+    Ref,
+    Root,
+    Span,
+    Value,
+)
 from threadlint.project.bodies.uses import Act, Use, Uses, value_text
 from threadlint.project.locks.lock_calls import parts
 from threadlint.project.locks.locks import Step
@@ -251,7 +266,7 @@ def _same_prefix(context: tuple[tuple[object, str], ...], around: tuple[tuple[ob
 
 _ACTIONS = frozenset({Act.ADD, Act.REMOVE, Act.REBIND})
 """What can rely on a test."""
-_OPPOSITE = {
+_OPPOSITE: dict[Comparison, Comparison] = {
     "in": "not in",
     "not in": "in",
     "is": "is not",

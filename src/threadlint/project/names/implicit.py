@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from threadlint.facts.model import Access, Call, Kind, Loop, Node, Ref, Value, With
+from threadlint.facts.model import Access, Call, CallUse, Kind, Loop, Node, Ref, Value, With
 from threadlint.project.names.things import Cls, Func, FunctionThing, Object
 from threadlint.project.names.types import Types
 
@@ -98,5 +98,5 @@ def _call(method: Func, receiver: Value, func: Func, node: Node, name: str) -> t
         if isinstance(receiver, Ref)
         else receiver
     )
-    use = "awaited" if name.startswith("__a") else "used"
+    use: CallUse = "awaited" if name.startswith("__a") else "used"
     return FunctionThing(method, receiver, func), Call(-1, node.span, callee, use=use)
