@@ -43,9 +43,20 @@ class Called:
         """The steps of the function that call something in the project."""
         found = self._steps_of.get(func.id)
         if found is None:
-            steps = ((number, step, self.at(func, step)) for number, step in enumerate(self.steps(func)))
-            found = self._steps_of[func.id] = tuple(one for one in steps if one[2])
+            found = self._steps_of[func.id] = tuple(self._find(func))
         return found
+
+    def _find(self, func: Func) -> Iterator[tuple[int, Step, tuple[tuple[FunctionThing | ClassThing, Call], ...]]]:
+        for number, step in enumerate(self.steps(func)):
+            kind = type(step.node)
+            if kind is Access:
+                if not step.node.ref.path:  # type: ignore[union-attr]
+                    continue
+            elif kind is not Call and kind not in _RUNNING:
+                continue
+            called = self.at(func, step)
+            if called:
+                yield number, step, called
 
     def uncalled(self, funcs: Iterable[Func], targets: Iterable[Func]) -> Iterator[Func]:
         """Those of the functions that none of them calls and that are no target: where the main thread can begin, and what is defined for others."""

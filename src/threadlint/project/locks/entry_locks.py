@@ -137,15 +137,21 @@ def _ever(
     sites: dict[str, list[tuple[str, frozenset[str]]]], fixed: dict[str, frozenset[str]]
 ) -> dict[str, frozenset[str]]:
     found: dict[str, frozenset[str]] = dict(fixed)
-    changed = True
-    while changed:
-        changed = False
-        for func_id, callers in sites.items():
+    called: dict[str, list[str]] = defaultdict(list)
+    for func_id, callers in sites.items():
+        locks = found.get(func_id, frozenset()).union(*(held for _, held in callers))
+        if locks:
+            found[func_id] = locks
+        for caller, _ in callers:
+            called[caller].append(func_id)
+    todo = list(found)
+    while todo:
+        caller = todo.pop()
+        for func_id in called.get(caller, ()):
             before = found.get(func_id, frozenset())
-            after = before.union(*(held | found.get(caller, frozenset()) for caller, held in callers))
-            if after != before:
-                found[func_id] = after
-                changed = True
+            if not found[caller] <= before:
+                found[func_id] = before | found[caller]
+                todo.append(func_id)
     return found
 
 

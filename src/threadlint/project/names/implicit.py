@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from threadlint.facts.model import Access, Call, CallUse, Kind, Loop, Node, Ref, Value, With
@@ -22,44 +22,40 @@ class Implicit:
     """Finds them, and asks of no value what it is where no class of the project has a method or property of the name."""
 
     types: Types
-    _methods: frozenset[str] | None = None
-    _properties: frozenset[str] = frozenset()
+    _properties: frozenset[str] | None = None
 
-    def calls(self, func: Func, node: Node) -> Iterator[tuple[FunctionThing, Call]]:
+    def calls(self, func: Func, node: Node) -> Iterable[tuple[FunctionThing, Call]]:
         """The special methods and properties that a node runs, each as a call without arguments (data model, 3.3)."""
-        if self._methods is None:
-            self._collect()
-        assert self._methods is not None
+        if self._properties is None:
+            self._properties = self._named_properties()
         kind = type(node)
         if kind is Access:
             path = node.ref.path  # type: ignore[union-attr]
             if not path or node.form == "annotation":  # type: ignore[union-attr]
-                return
+                return ()
             if path[-1].startswith("["):
-                yield from self._run(func, node.ref.receiver, _SUBSCRIPT[node.kind], node)  # type: ignore[union-attr, index]
-            elif path[-1] in self._properties:
-                yield from _read_or_set(self.types, func, node.ref.receiver, path[-1], node)  # type: ignore[union-attr, arg-type]
+                return self._run(func, node.ref.receiver, _SUBSCRIPT[node.kind], node)  # type: ignore[union-attr, index]
+            if path[-1] in self._properties:
+                return _read_or_set(self.types, func, node.ref.receiver, path[-1], node)  # type: ignore[union-attr, arg-type]
         elif kind is With:
             names = ("__aenter__", "__aexit__") if node.is_async else ("__enter__", "__exit__")  # type: ignore[union-attr]
-            for item in node.items:  # type: ignore[union-attr]
-                yield from self._run(func, item.value, names, node)
+            return [one for item in node.items for one in self._run(func, item.value, names, node)]  # type: ignore[union-attr]
         elif kind is Loop and node.kind != "while":  # type: ignore[union-attr]
-            yield from self._run(func, node.value, ("__iter__", "__next__"), node)  # type: ignore[union-attr, arg-type]
+            return self._run(func, node.value, ("__iter__", "__next__"), node)  # type: ignore[union-attr, arg-type]
+        return ()
 
-    def _collect(self) -> None:
-        variants = self.types.links.method_variants.values()
-        self._methods = frozenset(name for methods in variants for name in methods)
-        self._properties = frozenset(
+    def _named_properties(self) -> frozenset[str]:
+        return frozenset(
             name
-            for methods in variants
+            for methods in self.types.links.method_variants.values()
             for name, funcs in methods.items()
-            if any(_runs(func, kind) for func in funcs for kind in Kind)
+            if any(func.facts.decorators and _runs(func, kind) for func in funcs for kind in Kind)
         )
 
     def _run(
         self, func: Func, value: Value, names: tuple[str, ...], node: Node
     ) -> Iterator[tuple[FunctionThing, Call]]:
-        if self._methods is None or self._methods.isdisjoint(names):
+        if self.types.links.method_names.isdisjoint(names):
             return
         for thing in self.types.of(value, func):
             if isinstance(thing, Object) and isinstance(thing.type, Cls):

@@ -49,6 +49,8 @@ class Links:
     defaults: dict[tuple[str, str], Func] = field(default_factory=dict)
     """methods that make the value of an attribute, by class id and attribute"""
     methods: dict[str, dict[str, Func]] = field(default_factory=lambda: defaultdict(dict))
+    method_names: set[str] = field(default_factory=set)
+    """the names of all methods"""
     method_variants: dict[str, dict[str, list[Func]]] = field(
         default_factory=lambda: defaultdict(lambda: defaultdict(list))
     )
@@ -91,6 +93,7 @@ def link(files: Sequence[tuple[str, str, FileFacts]]) -> Links:
             if function.cls:
                 methods = f"{unique}:{function.cls}"
                 links.methods[methods][function.name] = func
+                links.method_names.add(function.name)
                 links.method_variants[methods][function.name].append(func)
     for func in links.funcs.values():
         links.calls[func.id], links.looped[func.id] = {}, set()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from threadlint.facts.model import Ref, Root
@@ -14,10 +14,7 @@ if TYPE_CHECKING:
 
 def instance_attribute(types: Types, cls: Cls, step: str) -> Iterator[Thing]:
     """What `x.step` can be for an instance `x` of the class or of a subclass."""
-    methods = [method for method in (types.method(cls, step),) if method is not None]
-    overrides = [m for sub in types.subclasses(cls) if (m := types.links.methods.get(sub.id, {}).get(step)) is not None]
-    # unsound: with several overrides the receiver can be any of several subclasses, and following them all mixes siblings up
-    methods += overrides if len(overrides) == 1 or not methods else []
+    methods = _methods(types, cls, step) if step in types.links.method_names else ()
     for method in methods:
         if any(
             isinstance(d, Ref) and (d.name.rpartition(".")[2] in ("property", "cached_property") or "setter" in d.path)
@@ -44,6 +41,16 @@ def instance_attribute(types: Types, cls: Cls, step: str) -> Iterator[Thing]:
     yield from class_attribute(types, cls, step)
     if external is not None and not found:
         yield External(f"{external}.{step}")
+
+
+def _methods(types: Types, cls: Cls, name: str) -> Sequence[Func]:
+    """The methods of this name that an instance of the class or of a subclass can have."""
+    inherited = types.method(cls, name)
+    overrides = [m for sub in types.subclasses(cls) if (m := types.links.methods.get(sub.id, {}).get(name)) is not None]
+    # unsound: with several overrides the receiver can be any of several subclasses, and following them all mixes siblings up
+    if inherited is None:
+        return overrides
+    return (inherited, *overrides) if len(overrides) == 1 else (inherited,)
 
 
 def receiver_class(types: Types, ref: Ref, func: Func) -> str | None:
@@ -79,3 +86,19 @@ def class_attribute(types: Types, cls: Cls, step: str) -> Iterator[Thing]:
         named = base.facts.qualname.rpartition("<locals>.")[2].split("#")[0]
         for where, access in types.links.own_attributes.get((base.module.name, named, step), ()):
             yield from types.of(access.value, where)
+
+
+def super_attribute(types: Types, base: Ref, step: str, func: Func) -> Iterator[Thing]:
+    """What `super().step` is in the method."""
+    cls = types.links.classes.get(f"{func.module.name}:{base.owner}")
+    if cls is None:
+        return
+    for above in types.mro(cls)[1:]:
+        if isinstance(above, str):
+            yield External(f"{above}.{step}")
+            return
+        found = types.links.methods.get(above.id, {}).get(step)
+        if found is not None:
+            own = types.self_name(func)
+            yield FunctionThing(found, Ref(Root.VAR, own, (), func.facts.qualname) if own else None, func)
+            return

@@ -28,7 +28,7 @@ from threadlint.facts.model import (
 from threadlint.knowledge.stdlib import KNOWN, canonical
 from threadlint.project.names.elements import Elements, self_name
 from threadlint.project.names.linker import Links, absolute, locate
-from threadlint.project.names.members import class_attribute, instance_attribute, own_class
+from threadlint.project.names.members import class_attribute, instance_attribute, own_class, super_attribute
 from threadlint.project.names.results import call_result, entered
 from threadlint.project.names.things import ClassThing, Cls, Container, External, Func, FunctionThing, Object, Thing
 
@@ -40,7 +40,7 @@ _DEPTH = 400
 """Twice as far as any question in the standard library and in 160 packages goes, so that no answer depends on which was asked first."""
 _MOST = 16
 _FAR = 1 << 30
-_GLOBAL, _IMPORT = Root.GLOBAL, Root.IMPORT
+_GLOBAL, _IMPORT, _VAR = Root.GLOBAL, Root.IMPORT, Root.VAR
 _NOTHING = frozenset({Const, Compare})
 
 
@@ -126,7 +126,9 @@ class Types:
             while True:  # each round finds more, up to _MOST, or ends
                 self._guess[key] = guess
                 self._low = _FAR
-                found = tuple(dict.fromkeys((*guess, *self._evaluate(value, func))))
+                found = tuple(
+                    dict.fromkeys((*guess, *self._evaluate(value, func)) if guess else self._evaluate(value, func))
+                )
                 if anything or len(found) > _MOST:
                     # unsound: what can be anything is taken as unknown, so that rules say nothing about it
                     anything, found = True, ()
@@ -211,6 +213,8 @@ class Types:
 
     def method(self, cls: Cls, name: str) -> Func | None:
         """The method of this name that an instance of the class has."""
+        if name not in self.links.method_names:
+            return None
         for base in self.mro(cls):
             if isinstance(base, Cls):
                 found = self.links.methods.get(base.id, {}).get(name)
@@ -231,10 +235,11 @@ class Types:
 
     # evaluation, by kind of value
 
-    def _evaluate(self, value: Value, func: Func) -> Iterator[Thing]:
-        if isinstance(value, Ref):
-            yield from self._ref(value, func)
-        elif isinstance(value, Many):
+    def _evaluate(self, value: Value, func: Func) -> Iterable[Thing]:
+        return self._ref(value, func) if type(value) is Ref else self._made(value, func)
+
+    def _made(self, value: Value, func: Func) -> Iterator[Thing]:
+        if isinstance(value, Many):
             if value.kind == "star":
                 for item in value.items:
                     yield from self.items(item, func)
@@ -293,35 +298,36 @@ class Types:
 
     # evaluation of names
 
-    def _ref(self, ref: Ref, func: Func) -> Iterator[Thing]:
+    def _ref(self, ref: Ref, func: Func) -> Iterable[Thing]:
+        root = ref.root
+        if root is _VAR:
+            return self._attribute(ref, func) if ref.path else self._variable(ref, func)
+        if root is _GLOBAL or root is _IMPORT:
+            return self._dotted(ref, func)
         if ref.path:
-            whole = absolute(self.links, func.module, ref) if ref.root in (Root.GLOBAL, Root.IMPORT) else ref
-            if whole.root == Root.IMPORT and not any(step.startswith("[") for step in whole.path):
-                yield External(canonical(".".join([whole.name, *whole.path])))
-                return
-            if len(whole.path) < len(ref.path) or (whole.root, whole.name) != (ref.root, ref.name):
-                yield from self._absolute(whole)
-                return
-            yield from self._attribute(ref, func)
-            return
-        if ref.root in (Root.GLOBAL, Root.IMPORT):
-            yield from self._absolute(absolute(self.links, func.module, ref))
-        elif ref.root == Root.FUNCTION:
-            yield FunctionThing(self.links.funcs[f"{func.module.name}:{ref.name}"])
-        elif ref.root == Root.CLASS:
-            yield from self._class(self.links.classes[f"{func.module.name}:{ref.name}"])
-        elif ref.root == Root.BUILTIN:
-            yield External(f"builtins.{ref.name}")
-        elif ref.root == Root.RESULT:
+            return self._attribute(ref, func)
+        if root is Root.RESULT:
             call = self.links.calls[func.id].get(int(ref.name))
-            if call is not None:
-                yield from self.result(call, func)
-        elif ref.root == Root.VAR:
-            yield from self._variable(ref, func)
+            return self.result(call, func) if call is not None else ()
+        if root is Root.BUILTIN:
+            return (External(f"builtins.{ref.name}"),)
+        if root is Root.FUNCTION:
+            return (FunctionThing(self.links.funcs[f"{func.module.name}:{ref.name}"]),)
+        return self._class(self.links.classes[f"{func.module.name}:{ref.name}"]) if root is Root.CLASS else ()
 
-    def _class(self, cls: Cls) -> Iterator[Thing]:
+    def _dotted(self, ref: Ref, func: Func) -> Iterable[Thing]:
+        whole = absolute(self.links, func.module, ref)
+        if not ref.path:
+            return self._absolute(whole)
+        if whole.root is _IMPORT and not any(step.startswith("[") for step in whole.path):
+            return (External(canonical(".".join([whole.name, *whole.path]))),)
+        if len(whole.path) < len(ref.path) or (whole.root, whole.name) != (ref.root, ref.name):
+            return self._absolute(whole)
+        return self._attribute(ref, func)
+
+    def _class(self, cls: Cls) -> Iterable[Thing]:
         dotted = canonical(f"{cls.module.name}.{cls.facts.qualname}")
-        yield External(dotted) if dotted in KNOWN else ClassThing(cls)
+        return (External(dotted) if dotted in KNOWN else ClassThing(cls),)
 
     def _absolute(self, ref: Ref) -> Iterator[Thing]:
         """A GLOBAL with its module as owner, or an IMPORT that the project does not define."""
@@ -342,9 +348,10 @@ class Types:
         owner = self.links.funcs.get(f"{func.module.name}:{ref.owner}")
         if owner is None:
             return
-        number = next((n for n, param in enumerate(owner.facts.params) if param.name == ref.name), None)
-        if number is not None:
-            yield from self._parameter(owner, number)
+        for number, param in enumerate(owner.facts.params):
+            if param.name == ref.name:
+                yield from self._parameter(owner, number)
+                break
         for where, access in self.links.bindings.get((owner.id, ref.name), ()):
             yield from self.of(access.value, where)
 
@@ -378,7 +385,7 @@ class Types:
             yield from self.items(base, func)
             return
         if base.root == Root.SUPER and not base.path:
-            yield from self._super(base, step, func)
+            yield from super_attribute(self, base, step, func)
             return
         for thing in self.of(base, func):
             for found in self._step(thing, step):
@@ -392,36 +399,21 @@ class Types:
                 else:
                     yield found
 
-    def _super(self, base: Ref, step: str, func: Func) -> Iterator[Thing]:
-        cls = self.links.classes.get(f"{func.module.name}:{base.owner}")
-        if cls is None:
-            return
-        for above in self.mro(cls)[1:]:
-            if isinstance(above, str):
-                yield External(f"{above}.{step}")
-                return
-            found = self.links.methods.get(above.id, {}).get(step)
-            if found is not None:
-                own = self.self_name(func)
-                yield FunctionThing(found, Ref(Root.VAR, own, (), func.facts.qualname) if own else None, func)
-                return
-
-    def _step(self, thing: Thing, step: str) -> Iterator[Thing]:
+    def _step(self, thing: Thing, step: str) -> Iterable[Thing]:
         """One attribute further."""
-        if isinstance(thing, External):
-            yield External(canonical(f"{thing.name}.{step}"))
-        elif isinstance(thing, ClassThing):
-            method = self.method(thing.cls, step)
-            if method is not None:
-                yield FunctionThing(method)
-            yield from class_attribute(self, thing.cls, step)
-        elif isinstance(thing, Object):
-            if isinstance(thing.type, str):
-                yield External(canonical(f"{thing.type}.{step}"))
-                return
-            yield from instance_attribute(self, thing.type, step)
-        elif isinstance(thing, FunctionThing) and step == "__func__":
-            yield thing
+        kind = type(thing)
+        if kind is Object:
+            cls = thing.type  # type: ignore[union-attr]
+            return (
+                (External(canonical(f"{cls}.{step}")),) if isinstance(cls, str) else instance_attribute(self, cls, step)
+            )
+        if kind is External:
+            return (External(canonical(f"{thing.name}.{step}")),)  # type: ignore[union-attr]
+        if kind is ClassThing:
+            method = self.method(thing.cls, step)  # type: ignore[union-attr]
+            found = class_attribute(self, thing.cls, step)  # type: ignore[union-attr]
+            return (FunctionThing(method), *found) if method is not None else found
+        return (thing,) if kind is FunctionThing and step == "__func__" else ()
 
     def result(self, call: Call, func: Func) -> Iterator[Thing]:
         """What the call can return."""
@@ -430,7 +422,7 @@ class Types:
 
 def argument(call: Call, position: int, name: str) -> Value | None:
     """The value that a call gives to the parameter."""
-    given = call.keyword(name)
+    given = call.keyword(name) if call.keywords else None
     if given is not None:
         return given
     if position < 0 or call.starred:

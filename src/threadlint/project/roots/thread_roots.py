@@ -18,6 +18,7 @@ from threadlint.knowledge.stdlib import (
 )
 from threadlint.project.locks.locks import Step
 from threadlint.project.names.call_graph import NamedCalls
+from threadlint.project.names.callables import HANDING
 from threadlint.project.names.linker import Links
 from threadlint.project.names.things import ClassThing, Cls, External, Func, FunctionThing, Object
 from threadlint.project.names.types import Types, argument
@@ -95,19 +96,19 @@ class ThreadRoots:
     def all(self) -> Iterator[Spawn]:
         """Every spawn whose target is a function of the project."""
         for func in self.links.ordered():
-            if not self.links.calls[func.id]:
-                continue
             for call in self.links.calls[func.id].values():
-                yield from self._spawns(func, call)
-
-    def _spawns(self, func: Func, call: Call) -> Iterator[Spawn]:
-        for thing in self.types.of(call.callee, func):
-            if isinstance(thing, ClassThing):
-                yield from self._subclass(func, call, thing.cls)
-            elif isinstance(thing, External):
-                found = self._starter(thing.name, call, func)
-                if found is not None:
-                    yield from self._targets(func, call, *found)
+                callee = call.callee
+                if type(callee) is Ref and callee.root is Root.BUILTIN:
+                    continue
+                for thing in self.types.of(callee, func):
+                    kind = type(thing)
+                    if kind is External:
+                        if thing.name in HANDING:  # type: ignore[union-attr]
+                            found = self._starter(thing.name, call, func)  # type: ignore[union-attr]
+                            if found is not None:
+                                yield from self._targets(func, call, *found)
+                    elif kind is ClassThing:
+                        yield from self._subclass(func, call, thing.cls)  # type: ignore[union-attr]
 
     def handed_over(self, func: Func, call: Call) -> Iterator[Value]:
         """What the call makes run on another thread, whether or not the project defines it: `submit(db.execute)`."""
