@@ -199,7 +199,7 @@ class Project:
     @cached_property
     def contexts(self) -> Contexts:
         """What each thread root, and the main thread, reaches."""
-        return reach(self.spawns, self._entries(), self._passing, self._assuming, self.forks.child_only.calls())
+        return reach(self.spawns, self._entries, self._passing, self._assuming, self.forks.child_only.calls())
 
     @cached_property
     def _passing(self) -> Passing:
@@ -214,7 +214,7 @@ class Project:
     def task_contexts(self) -> Contexts:
         """What each task reaches; a call that only makes the coroutine of a task is not followed."""
         made = {(spawn.func.id, spawn.call.id) for spawn in self.tasks}
-        return reach(self.tasks, self._entries(), self._passing, self._assuming, made)
+        return reach(self.tasks, self._entries, self._passing, self._assuming, made)
 
     @cached_property
     def task_meetings(self) -> Meetings:
@@ -352,8 +352,9 @@ class Project:
         """Which uses of shared containers and variables may run in parallel."""
         return Meetings(self.types, self.uses, self.sharing, self.entry, self.confinement, self.steps)
 
-    def _entries(self) -> Iterator[Func]:
-        return self._called.uncalled(self.functions, (spawn.target.func for spawn in self.spawns))
+    @cached_property
+    def _entries(self) -> tuple[Func, ...]:
+        return tuple(self._called.uncalled(self.functions, (spawn.target.func for spawn in self.spawns)))
 
     def assumes_lock(self, func: Func) -> bool:
         """Whether the function's name, docstring or comment says that its caller holds a lock."""

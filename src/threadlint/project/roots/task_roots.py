@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from threadlint.facts.model import Call, Ref, Suspend, Value
+from threadlint.facts.model import Call, Ref, Root, Suspend, Value
 from threadlint.knowledge.event_loops import (
     ALL,
     CONNECTION,
@@ -27,6 +27,7 @@ from threadlint.knowledge.event_loops import (
 from threadlint.knowledge.frameworks import Runner
 from threadlint.project.locks.locks import Step
 from threadlint.project.names.linker import Links
+from threadlint.project.names.mentions import last_name
 from threadlint.project.names.things import External, Func
 from threadlint.project.names.types import Types
 from threadlint.project.roots.coroutines import Coroutine, Coroutines, is_coroutine_function
@@ -34,6 +35,7 @@ from threadlint.project.roots.framework_roots import FrameworkRoots
 from threadlint.project.roots.thread_roots import Spawn
 
 _ROUTE_NAMES = frozenset(name.rpartition(".")[2] for name in (*ROUTES, *CONNECTIONS))
+_NAMES = _ROUTE_NAMES | NURSERY_METHODS | {"create_task"}
 
 
 @dataclass(slots=True)
@@ -50,11 +52,21 @@ class TaskRoots:
         """Every task whose coroutine function is one of the project."""
         for func in self.links.ordered():
             for call in self.links.calls[func.id].values():
-                yield from self._started(func, call)
-                yield from self._routed(func, call)
+                if self._may_start(call, func):
+                    yield from self._started(func, call)
+                    yield from self._routed(func, call)
             runner = self._runner(func)
             if runner is not None:
                 yield replace(self.frameworks.root(func, runner), kind="framework")
+
+    def _may_start(self, call: Call, func: Func) -> bool:
+        """Whether the call is worth a closer look, which most are not."""
+        callee = call.callee
+        if type(callee) is not Ref or callee.root is Root.BUILTIN:
+            return False
+        return last_name(callee) in _NAMES or any(
+            type(thing) is External and thing.name in STARTERS for thing in self.types.of(callee, func)
+        )
 
     # tasks that the program starts
 

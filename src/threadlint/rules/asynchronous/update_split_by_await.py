@@ -99,6 +99,8 @@ def update_split_by_await(project: Project) -> Iterator[Problem]:
     - Filling an entry of a cache twice is work for nothing and a warning; a second connection, session, pool or task is a leak.
     - What is tested again after the `await`, and what a task announces before it stops (`self.pending[key] = future`), is left alone.
     """
+    if not project.tasks:
+        return  # nothing comes between the steps of a task that is the only one
     everything = project.config.asks_for("TL702")
     splits = AwaitSplits(project.checks, project.uses, project.steps, project.task_meetings, project.callees)
     for split in splits.all(project.functions):
