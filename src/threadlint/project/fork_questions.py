@@ -25,7 +25,7 @@ class ForkQuestions:
     @cached_property
     def processes(self) -> tuple[ProcessSpawn, ...]:
         """Every place that makes a process of a function of the project."""
-        return tuple(processes(self.project.links, self.project.types))
+        return tuple(processes(self.project.links, self.project.types, self.project.contents))
 
     @cached_property
     def reached(self) -> dict[str, Reached]:

@@ -88,14 +88,15 @@ class Project:
 
     def having(self, *kinds: type[Node | Held] | Kind) -> list[Func]:
         """The functions with nodes of one of these types, file by file; `Held` stands for steps under a lock, `Kind.UPDATE` for updates."""
-        return self._contents.having(*kinds)
+        return self.contents.having(*kinds)
 
     def callers_of(self, things: Iterable[str | Cls | Func]) -> list[Func]:
         """The functions that may call one of these, under whatever name: functions of the library by dotted name (no builtins), classes and functions."""
-        return self._contents.callers_of(things)
+        return self.contents.callers_of(things)
 
     @cached_property
-    def _contents(self) -> Contents:
+    def contents(self) -> Contents:
+        """Which functions have, and call, what."""
         return Contents(self.links, self.types, self.steps)
 
     @cached_property
@@ -208,7 +209,7 @@ class Project:
     @cached_property
     def foreign_loops(self) -> ForeignLoops:
         """Which functions run in threads that are not their event loop's."""
-        return ForeignLoops(self.links, self.types, self._contents, self.contexts, self.thread_roots, self.steps)
+        return ForeignLoops(self.links, self.types, self.contents, self.contexts, self.thread_roots, self.steps)
 
     @cached_property
     def task_contexts(self) -> Contexts:
@@ -291,7 +292,7 @@ class Project:
     def guards(self) -> dict[str, Guard]:
         """By key of a location: the lock that most accesses to it hold."""
         guards = Guards(
-            self.links, self.types, self._contents, self.uses, self.sharing, self.entry, self.steps, self.confinement
+            self.links, self.types, self.contents, self.uses, self.sharing, self.entry, self.steps, self.confinement
         )
         return guards.all()
 

@@ -177,7 +177,7 @@ class Checks:
         """The call whose result the value is: itself, or through a local name that was bound to it last."""
         if ref.path:
             return None, number
-        name = ref.name if ref.root == Root.RESULT else ""
+        name, bound = ref.name if ref.root == Root.RESULT else "", number
         steps = self.steps(func)
         if ref.root == Root.VAR and ref.owner == func.facts.qualname:
             for before in range(number - 1, -1, -1):
@@ -188,12 +188,14 @@ class Checks:
                         if isinstance(node.value, Ref) and node.value.root == Root.RESULT and not node.value.path
                         else ""
                     )
+                    bound = before
                     break
         if not name:
             return None, number
-        for before, step in enumerate(steps[: number + 1]):
-            if isinstance(step.node, Call) and str(step.node.id) == name:
-                return step.node, before
+        for before in range(bound, -1, -1):
+            node = steps[before].node
+            if isinstance(node, Call) and str(node.id) == name:
+                return node, before
         return None, number
 
     def _container(self, ref: Ref, func: Func) -> Ref | None:

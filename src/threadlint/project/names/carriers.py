@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from threadlint.facts.model import Jump, Ref, Root, Value, walk
+from threadlint.facts.model import Access, Jump, Kind, Ref, Root, Value, walk
 from threadlint.project.names.linker import Links, from_relative
 from threadlint.project.names.things import Func
 from threadlint.project.names.values import refs
 
 Made = tuple[str, int]
 """A call: the id of the function that it stands in, and its number there."""
-
-_ROUNDS = 3
 
 
 def last_name(ref: Ref) -> str:
@@ -23,17 +21,17 @@ def last_name(ref: Ref) -> str:
 def carriers(links: Links, made: set[Made]) -> set[str]:
     """Last names of the variables, attributes and functions that can give what one of the calls makes; types need be asked for no others."""
     names: set[str] = set()
-    gives = links.gives = links.gives or tuple(_givers(links))
     imported = set(_imported(links))
-    for _ in range(_ROUNDS):
-        before = len(names)
-        for name, sources, calls in gives:
-            if name not in names and not (names.isdisjoint(sources) and made.isdisjoint(calls)):
-                names.add(name)
+    todo = [links.funcs[func_id] for func_id in dict.fromkeys(func_id for func_id, _ in made)]
+    while todo:
+        before = frozenset(names)
+        for func in todo:
+            for name, sources, calls in _givers(links, func):
+                if name not in names and not (names.isdisjoint(sources) and made.isdisjoint(calls)):
+                    names.add(name)
         names |= {name for name, last in imported if last in names}
         names |= {name for (_, name), maker in links.defaults.items() if maker.facts.name in names}
-        if len(names) == before:
-            break
+        todo = links.mentions.functions(names - before)
     return names
 
 
@@ -46,20 +44,17 @@ def _imported(links: Links) -> Iterator[tuple[str, str]]:
                 yield name, parts[-1]
 
 
-def _givers(links: Links) -> Iterator[tuple[str, tuple[str, ...], tuple[Made, ...]]]:
-    """Each name of a variable, attribute or function, with the last names in one value that it gives, and the calls in it."""
-    for key, bound in (*links.bindings.items(), *links.attributes.items()):
-        name = key if isinstance(key, str) else key[1]
-        for where, access in bound:
-            sources, calls = _sources(links, access.value, where)
-            if sources or calls:
-                yield name, sources, calls
-    for func in links.ordered():
-        for node in walk(func.facts.body):
-            if type(node) is Jump and node.kind == "return":
-                sources, calls = _sources(links, node.value, func)
-                if sources or calls:
-                    yield func.facts.name, sources, calls
+def _givers(links: Links, func: Func) -> Iterator[tuple[str, tuple[str, ...], tuple[Made, ...]]]:
+    """What the function binds or returns: each name with the last names in one value that it gives, and the calls in it."""
+    for node in walk(func.facts.body):
+        kind = type(node)
+        if kind is Access:
+            last = node.ref.path[-1] if node.ref.path else node.ref.name
+            bound = bool(node.ref.path) or node.ref.root in (Root.GLOBAL, Root.VAR)
+            if bound and node.kind is not Kind.READ and node.value is not None and not last.startswith("["):
+                yield last, *_sources(links, node.value, func)
+        elif kind is Jump and node.kind == "return":
+            yield func.facts.name, *_sources(links, node.value, func)
 
 
 def _sources(links: Links, value: Value | None, func: Func) -> tuple[tuple[str, ...], tuple[Made, ...]]:

@@ -59,8 +59,6 @@ class Links:
     """functions and calls by the names in them"""
     absolutes: dict[str, dict[Ref, Ref]] = field(default_factory=dict)
     """answers of `absolute`, by the module's name"""
-    gives: tuple[tuple[str, tuple[str, ...], tuple[tuple[str, int], ...]], ...] = ()
-    """what names can give, made by `carriers` when it is first asked"""
 
     def __post_init__(self) -> None:
         self.mentions = Mentions(self.funcs)

@@ -137,9 +137,11 @@ class Guards:
         bare = [one for one in uses if not one.held and not one.unsure]
         locks = {key for one in uses if one.use.act.writes for key in one.held if key != ANY_LOCK}
         best, most = "", 0
+        always, without = _weight(anyhow), _weight(bare)
         for lock in sorted(locks):
-            weight = _weight(under[lock]) + _weight(anyhow)
-            if weight > most and _believable(len(under[lock]) + len(anyhow), weight, bare):
+            number, weight = len(under[lock]) + len(anyhow), _weight(under[lock]) + always
+            # at least half of the accesses are under the lock, or they weigh twice as much as the others; one access alone says nothing
+            if weight > most and number > 1 and (weight >= 2 * without or number >= len(bare)):
                 best, most = lock, weight
         if not best:
             return None
@@ -168,11 +170,6 @@ def _one_per_line(uses: list[GuardedUse]) -> Iterator[GuardedUse]:
 
 
 _STRENGTH = {Act.READ: 0, Act.REBIND: 1, Act.REORDER: 2, Act.REMOVE: 2, Act.ADD: 2, Act.ITERATE: 3, Act.UPDATE: 4}
-
-
-def _believable(inside: int, weight: int, bare: list[GuardedUse]) -> bool:
-    """At least half of the accesses are under the lock, or they weigh twice as much as the others; one access alone says nothing."""
-    return inside > 1 and (weight >= 2 * _weight(bare) or inside >= len(bare))
 
 
 def _weight(uses: list[GuardedUse]) -> int:

@@ -21,6 +21,7 @@ from threadlint.project.roots.confinement import Confinement
 from threadlint.project.roots.contexts import MAIN, Context
 from threadlint.project.roots.tokens import Given
 
+_MOST_OTHERS = 1000
 _TESTS = frozenset({"test", "tests", "testing", "conftest"})
 
 
@@ -99,13 +100,14 @@ class Meetings:
 
     def against(self, use: Use, acts: Collection[Act]) -> Race | None:
         """The use and another, of these kinds, of the same location and name, that may run in parallel; those of its own function come first."""
-        ours = self.of((use,))
-        theirs = self.acts_on(last_name(use.ref)) if ours else {}
+        name, ours = last_name(use.ref), self.of((use,))
+        own = self.of(one for one in self.uses.acts(use.func) if last_name(one.ref) == name) if ours else {}
+        theirs = self.acts_on(name) if ours else {}
         for key, mine in ours.items():
             for one in mine:
-                others = [other for other in theirs.get(key, ()) if other.use.act in acts]
-                for other in sorted(others, key=lambda other: other.use.func is not use.func):
-                    found = self.parallel(one, other)
+                # unsound: of so many uses of one location, none of which meets this one, the rest is not looked at
+                for other in (*own.get(key, ()), *theirs.get(key, ())[:_MOST_OTHERS]):
+                    found = self.parallel(one, other) if other.use.act in acts else None
                     if found is not None:
                         return found
         return None

@@ -369,7 +369,7 @@ class Sharing:
 
 
 _NO_STORE = frozenset({"annotation", "def", "class", "import", "for", "with", "except"})
-_MOST_PAIRS = 200_000
+_MOST_PAIRS = 50_000
 _UPDATES = frozenset({"augmented", "assigned", "carried"})
 
 

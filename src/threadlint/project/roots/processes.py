@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from threadlint.facts.model import Call, Many, Ref, Root, Value
 from threadlint.knowledge.primitives import PRIMITIVES
 from threadlint.knowledge.stdlib import LOOP_TYPES, Starter
+from threadlint.project.bodies.contents import Contents
 from threadlint.project.locks.locks import Step
-from threadlint.project.names.callables import handed_over
+from threadlint.project.names.callables import HANDING, handed_over
 from threadlint.project.names.linker import Links
 from threadlint.project.names.things import ClassThing, External, Func, FunctionThing, Object
 from threadlint.project.names.types import Types
@@ -107,9 +108,10 @@ def _partial(types: Types, value: Value | None, func: Func) -> Call | None:
     return None
 
 
-def processes(links: Links, types: Types) -> Iterator[ProcessSpawn]:
+def processes(links: Links, types: Types, contents: Contents) -> Iterator[ProcessSpawn]:
     """Every place that makes a process run a function of the project."""
-    for func in links.ordered():
+    classes = [cls for cls in links.classes.values() if types.derives(cls, (PROCESS,))]
+    for func in contents.callers_of([*HANDING, *classes]):
         looped = links.looped[func.id]
         for one in handovers(links, types, func):
             many = one.repeats or one.call.id in looped

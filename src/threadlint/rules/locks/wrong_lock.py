@@ -13,6 +13,7 @@ from threadlint.project.names.things import ClassThing, Cls, Func
 from threadlint.project.project import Project
 from threadlint.project.races.guards import default_binding
 from threadlint.project.races.sharing import Location, last_of
+from threadlint.project.roots.ownership import Token
 from threadlint.rules.rule import rule
 
 _Write = tuple[Func, Step, Access, Location, frozenset[str]]
@@ -114,7 +115,7 @@ def _written(project: Project, func: Func, names: Container[str] | None = None) 
     if func.id in project.entry.owned:
         return
     above = project.entry.always.get(func.id, frozenset())
-    binding = default_binding(func, project.types)
+    binding: dict[str, Token] | None = None
     for step in project.steps(func):
         node = step.node
         if type(node) is not Access or node.kind is Kind.READ or node.form in _NO_STORE:
@@ -123,6 +124,7 @@ def _written(project: Project, func: Func, names: Container[str] | None = None) 
             continue
         if names is not None and not project.sharing.may_be(node, func, names):
             continue
+        binding = default_binding(func, project.types) if binding is None else binding
         location = project.sharing.location(node.ref, func, binding)
         if location is not None:
             yield location.key, (func, step, node, location, guard_keys(step.held) | above)
