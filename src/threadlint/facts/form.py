@@ -30,8 +30,8 @@ _SKIP = re.compile(
     """,
     re.VERBOSE,
 )
-_LONG = re.compile(r"(?:\"\"\"|''')(?<=[ftrFTR]...)")
-_LONG_FORMATTED = re.compile(r"\b(?:f|t|fr|rf|tr|rt)(?:\"\"\"|''')", re.IGNORECASE)
+# The prefix is looked for from behind: few texts have many such quotes, all have many letters.
+_LONG_FORMATTED = re.compile(r"(?:\"\"\"|''')(?:(?<=\b[ftFT]...)|(?<=\b[ftFT][rR]...)|(?<=\b[rR][ftFT]...))")
 _BLANKS = " \t\f"
 
 
@@ -49,12 +49,7 @@ def form(text: str) -> bytes:
 
 def _unsafe(text: str) -> bool:
     """Where more is to be known than this knows: other line ends, f-strings over several lines, comments that are facts."""
-    if "\r" in text or "\0" in text:
-        return True
-    # Looked for in two steps: the first is quick, and the second alone would take longer than all the rest.
-    if _LONG.search(text) and _LONG_FORMATTED.search(text):
-        return True
-    return annotated(text)
+    return "\r" in text or "\0" in text or _LONG_FORMATTED.search(text) is not None or annotated(text)
 
 
 @dataclass(frozen=True, slots=True)
