@@ -15,7 +15,7 @@ from threadlint.project.bodies.uses import Act, Use, Uses, last_name
 from threadlint.project.locks.entry_locks import OWNED_METHODS, EntryLocks, guard_keys
 from threadlint.project.locks.locks import ANY_LOCK, Held, Step
 from threadlint.project.names.linker import Links
-from threadlint.project.names.things import Func
+from threadlint.project.names.things import Cls, Func
 from threadlint.project.names.types import Types
 from threadlint.project.races.sharing import Location, Sharing
 from threadlint.project.roots.confinement import Confinement
@@ -137,18 +137,30 @@ class Guards:
         bare = [one for one in uses if not one.held and not one.unsure]
         locks = {key for one in uses if one.use.act.writes for key in one.held if key != ANY_LOCK}
         best, most = "", 0
-        always, without = _weight(anyhow), _weight(bare)
+        always = _weight(anyhow)
         for lock in sorted(locks):
             number, weight = len(under[lock]) + len(anyhow), _weight(under[lock]) + always
+            outside = self._knowing(bare, lock)
+            without = _weight(outside)
             # at least half of the accesses are under the lock, or they weigh twice as much as the others; one access alone says nothing
-            if weight > most and number > 1 and (weight >= 2 * without or number >= len(bare)):
+            if weight > most and number > 1 and (weight >= 2 * without or number >= len(outside)):
                 best, most = lock, weight
         if not best:
             return None
         inside = tuple(one for one in uses if best in one.held or ANY_LOCK in one.held)
-        told = set(map(id, (*inside, *bare)))
+        outside = self._knowing(bare, best)
+        told = set(map(id, (*inside, *outside)))
         unsure = tuple(one for one in uses if id(one) not in told)
-        return Guard(inside[0].location, best, self._text(best), inside, tuple(bare), unsure)
+        return Guard(inside[0].location, best, self._text(best), inside, tuple(outside), unsure)
+
+    def _knowing(self, uses: list[GuardedUse], lock: str) -> list[GuardedUse]:
+        """The uses in code that can know the lock: methods of a base class cannot take one that a subclass makes."""
+        maker = self.links.funcs.get(lock.rpartition("#")[0])
+        cls = self.types.owner(maker) if maker is not None else None
+        if cls is None:
+            return uses
+        above = {base.id for base in self.types.mro(cls)[1:] if isinstance(base, Cls)}
+        return [one for one in uses if f"{one.use.func.module.name}:{one.use.func.facts.cls}" not in above]
 
     def _text(self, lock: str) -> str:
         if not self._texts:

@@ -15,6 +15,7 @@ from threadlint.project.names.things import ClassThing, Cls, Func, Object
 from threadlint.project.names.types import Types
 from threadlint.project.roots.child_only import ChildOnly
 from threadlint.project.roots.contexts import MAIN, Context, Contexts, Origin
+from threadlint.project.roots.looked_up import is_thread_local
 from threadlint.project.roots.ownership import CLOSURE, Given, Ownership, Token, closure_token, part
 from threadlint.project.roots.thread_roots import Spawn
 
@@ -280,7 +281,7 @@ class Sharing:
         base = ref.receiver
         step = ref.path[-1]
         things = self.types.of(base, func)
-        if any(isinstance(thing, Object) and self._thread_local(thing) for thing in things):
+        if any(isinstance(thing, Object) and is_thread_local(self.types, thing) for thing in things):
             return None
         if step.startswith("["):
             return self._element(base, func, binding, text(ref))
@@ -346,11 +347,6 @@ class Sharing:
             if isinstance(base, Cls) and base.id in owners:
                 found = base.id
         return found
-
-    def _thread_local(self, thing: Object) -> bool:
-        if isinstance(thing.type, str):
-            return thing.type in ("threading.local", "contextvars.ContextVar")
-        return self.types.derives(thing.type, ("threading.local", "_thread._local"))
 
     def harmless(self, access: Access, func: Func) -> bool:
         """In-place operators of builtin containers, which are one step and store the same object back; patches of other people's code."""

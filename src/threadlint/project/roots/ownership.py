@@ -13,6 +13,7 @@ from threadlint.facts.model import Access, Call, Const, Derived, Logic, Loop, Ma
 from threadlint.project.names.linker import absolute
 from threadlint.project.names.things import ClassThing, Cls, Container, External, Func, FunctionThing, Object
 from threadlint.project.names.types import Types, argument
+from threadlint.project.roots.looked_up import belongs, getters, is_per_thread
 from threadlint.project.roots.tokens import (
     CLOSURE,
     EACH,
@@ -42,6 +43,7 @@ class Ownership:
         default_factory=dict
     )
     """by function id, and value (with the depth, where it is not asked for from outside)"""
+    _getters: dict[str, list[Func]] | None = None
 
     def of(self, value: Value | None, func: Func, binding: Mapping[str, Token], depth: int = 0) -> Token | None:
         """Whose the object is; None where that is not known."""
@@ -140,7 +142,25 @@ class Ownership:
             handed = self._handed(things, step, depth)
             if handed is not None:
                 return handed
+        if token is not None and token.shared and self._looked_up(things, step, token, depth):
+            return None
         return part(token, step)
+
+    def _looked_up(self, things: tuple[object, ...], step: str, token: Token, depth: int) -> bool:
+        """Whether the attribute is a property that may give each thread another object, although all ask the same one."""
+        if self._getters is None:
+            self._getters = getters(self.types.links)
+        for getter in self._getters.get(step, ()) if depth <= _CALLS_DEEP else ():
+            if not belongs(self.types, getter, things):
+                continue
+            bound = {self.types.self_name(getter): token}
+            for value in self.types.returned(getter):
+                if isinstance(value, Const):
+                    continue
+                found = None if is_per_thread(self.types, value, getter) else self.of(value, getter, bound, depth + 1)
+                if found is None or not found.shared:
+                    return True
+        return False
 
     def _handed(self, things: tuple[object, ...], step: str, depth: int) -> Token | None:
         """A shared object that was handed to the constructor: `Worker(stats)` with `self.stats = stats`."""
