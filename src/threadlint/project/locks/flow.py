@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from threadlint.facts.model import (
+    Access,
     Assert,
     Call,
     Const,
@@ -14,6 +15,7 @@ from threadlint.facts.model import (
     Loop,
     Match,
     Node,
+    Operate,
     Ref,
     Root,
     Span,
@@ -29,6 +31,8 @@ from threadlint.project.names.substitution import substitute
 from threadlint.project.names.things import Cls, Func, FunctionThing, Object
 
 State = tuple[Held, ...]
+_PASSIVE = frozenset({Access, Operate, Suspend})
+"""Nodes that take no lock and let none go."""
 
 
 def effects(locks: Locks, func: Func) -> Effects:
@@ -135,8 +139,9 @@ class Flow:
             # code after a jump is dead, but its steps still belong to the function
             before = held if held is not None else ()
             self.steps.append(Step(node, before, context))
-            after = self._node(node, before, context)
-            held = after if held is not None else None
+            if type(node) not in _PASSIVE:
+                after = self._node(node, before, context)
+                held = after if held is not None else None
         return held
 
     def _node(self, node: Node, held: State, context: tuple[tuple[Node, str], ...]) -> State | None:

@@ -40,7 +40,7 @@ _DEPTH = 400
 """Twice as far as any question in the standard library and in 160 packages goes, so that no answer depends on which was asked first."""
 _MOST = 16
 _FAR = 1 << 30
-_GLOBAL, _IMPORT, _VAR = Root.GLOBAL, Root.IMPORT, Root.VAR
+_BUILTIN, _GLOBAL, _IMPORT, _VAR = Root.BUILTIN, Root.GLOBAL, Root.IMPORT, Root.VAR
 _NOTHING = frozenset({Const, Compare})
 
 
@@ -93,13 +93,16 @@ class Types:
                 if same in self._answers:
                     self._answers[key] = found
                 return found
+        elif type(value) is Ref and value.root is _BUILTIN and not value.path:
+            return self._external(key, value, "builtins.")
         return self._asked(key, value, func)
 
-    def _external(self, key: Key, whole: Ref) -> Things:
+    def _external(self, key: Key, whole: Ref, prefix: str = "") -> Things:
         """What the project does not define."""
         found = self._externals.get(whole)
         if found is None:
-            found = self._externals[whole] = (External(canonical(".".join([whole.name, *whole.path]))),)
+            name = prefix + ".".join([whole.name, *whole.path])
+            found = self._externals[whole] = (External(name if prefix else canonical(name)),)
         self._answers[key] = found
         return found
 
