@@ -299,7 +299,7 @@ class Project:
     @cached_property
     def confinement(self) -> Confinement:
         """Where a function knows that its threads do not run."""
-        return Confinement(self.types, self.steps, self.spawns)
+        return Confinement(self.types, self.steps, self.spawns_in)
 
     @cached_property
     def registries(self) -> Registries:

@@ -19,11 +19,11 @@ class Confinement:
 
     types: Types
     steps: Callable[[Func], list[Step]]
-    spawns: tuple[Spawn, ...]
+    spawns_in: Callable[[Func], tuple[Spawn, ...]]
 
     def of(self, use: Use) -> bool:
         """Whether the function itself makes sure that the threads it knows of are not running."""
-        starts = [spawn for spawn in self.spawns if spawn.func is use.func]
+        starts = self.spawns_in(use.func)
         if starts and all(use.step < spawn.begin for spawn in starts):
             return True
         return any(number < use.step for number in self._joins(use.func)) or self._joins_items(use)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from threadlint.facts.model import Call, Derived, Logic, Many, Ref, Root, Value
 from threadlint.knowledge.event_loops import LIBRARY_COROUTINES, SAME_FUNCTION
@@ -29,6 +29,7 @@ class Coroutines:
 
     links: Links
     types: Types
+    _assignments: dict[str, bool] = field(default_factory=dict)
 
     def of(self, value: Value | None, func: Func, depth: int = 0) -> Iterator[Coroutine]:
         """The coroutines that the value is or contains, as far as the function itself makes them."""
@@ -67,12 +68,20 @@ class Coroutines:
         if all(isinstance(thing, External) for thing in things):
             known = [thing.name for thing in things if isinstance(thing, External) and thing.name in LIBRARY_COROUTINES]
             return known[0].replace("AbstractEventLoop", "loop") if len(known) == len(things) else ""
-        if callee.path and any(access.form != "def" for _, access in self.links.attributes.get(callee.path[-1], ())):
+        if callee.path and self._assigned(callee.path[-1]):
             return ""  # some object may have another function under this name
         for thing in things:
             if not isinstance(thing, FunctionThing) or not self._plain(thing.func):
                 return ""
         return next(thing.func.name for thing in things if isinstance(thing, FunctionThing))
+
+    def _assigned(self, name: str) -> bool:
+        """Whether some attribute of this name is given a value other than by a definition."""
+        known = self._assignments.get(name)
+        if known is None:
+            stores = self.links.attributes.get(name, ())
+            known = self._assignments[name] = any(access.form != "def" for _, access in stores)
+        return known
 
     def _all_known(self, name: Ref, func: Func) -> bool:
         """Whether it is known of each value that the variable gets what it is."""

@@ -123,15 +123,17 @@ def _first(project: Project, func: Func, ref: Ref) -> tuple[Func, Access] | None
     """Where the same attribute or global gets its lock when the object or module is made."""
     links = project.links
     if ref.root == Root.VAR and len(ref.path) == 1 and ref.name == project.types.self_name(func):
-        places = links.attributes.get(ref.path[0], [])
-        for where, access in places:
-            if (
-                where.module is func.module
-                and where is not func
-                and _makes(where, access, func)
-                and project.locks.of(access.value, where)
-            ):
-                return where, access
+        for where in links.functions_of(func.module):
+            for step in project.steps(where) if where is not func else ():
+                node = step.node
+                if (
+                    isinstance(node, Access)
+                    and node.kind != Kind.READ
+                    and node.ref.path[-1:] == ref.path
+                    and _makes(where, node, func)
+                    and project.locks.of(node.value, where)
+                ):
+                    return where, node
     elif ref.root == Root.GLOBAL and not ref.path:
         for where, access in links.bindings.get((func.module.name, ref.name), ()):
             if where.is_module and project.locks.of(access.value, where):
