@@ -263,12 +263,12 @@ def test_files_with_crlf_latin_1_and_a_mark_are_those_that_were_linted(project, 
 
 def test_broken_files_beside_change_nothing(project):
     expected = flake8(project, "--select=TL")
-    project.write({"broken.py": "def f(:\n", "bytes.py": b"# caf\xe9\n", "pkg/zero.py": b"\0"})
+    project.write({"broken.py": "def f(:\n", "bytes.py": b"# caf\xe9\n", "pkg/half.py": "x = (\n"})
     for jobs in ("--jobs=1", "--jobs=2"):
         found = flake8(project, "--select=TL,E9", jobs)
         assert [row for row in found if row[3] == "TL101"] == [row for row in expected if row[3] == "TL101"]
         assert ("bytes.py", 1, 6, "TL000") in found
-        assert {row[0]: row[3] for row in found if row[3][0] == "E"}.keys() == {"broken.py", "pkg/zero.py"}
+        assert {row[0]: row[3] for row in found if row[3][0] == "E"}.keys() == {"broken.py", "pkg/half.py"}
 
 
 def test_the_cache_is_that_of_the_project_unless_it_is_not_wanted(project):
