@@ -18,6 +18,7 @@ from threadlint.project.roots.contexts import MAIN, Context, Contexts, Origin
 from threadlint.project.roots.looked_up import is_thread_local
 from threadlint.project.roots.ownership import CLOSURE, Given, Ownership, Token, closure_token, part
 from threadlint.project.roots.thread_roots import Spawn
+from threadlint.project.roots.tokens import NEW, apart
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +154,8 @@ class Sharing:
                     for t in touches
                     if t.access.kind == Kind.UPDATE and t.access.form in _UPDATES and ANY_LOCK not in t.held
                 ]
-                best = self._easiest(sorted(updates, key=_preference), touches)
+                others = sorted(touches, key=lambda touch: touch.location.owner.id.startswith(NEW))
+                best = self._easiest(sorted(updates, key=_preference), others)
                 if best is not None:
                     yield best
 
@@ -184,6 +186,8 @@ class Sharing:
         return Race(update, update, tuple(many)) if many and not update.held else None
 
     def _in_threads(self, one: Touch, other: Touch) -> Race | None:
+        if apart(one.location.owner, other.location.owner):
+            return None
         for ours in self.contexts.roots(one.roots & ~MAIN):
             for theirs in self.contexts.roots(other.roots & ~MAIN):
                 if ours is not theirs and self._overlap(ours, theirs):
@@ -386,4 +390,5 @@ def _ordered(one: Touch, other: Touch) -> bool:
 
 def _preference(update: Touch) -> tuple[object, ...]:
     """The update that is easiest to understand first; then by place."""
-    return (bool(update.held), update.access.form != "augmented", update.func.module.path, update.access.span)
+    own = update.location.owner.id.startswith(NEW)
+    return (bool(update.held), own, update.access.form != "augmented", update.func.module.path, update.access.span)

@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 
 from threadlint.facts.model import Ref, Root, Span, Value
 from threadlint.project.locks.locks import ANY_LOCK, Held
-from threadlint.project.names.things import Func
+from threadlint.project.names.things import Cls, Func, Object
 from threadlint.project.roots.ownership import Ownership, varies
 from threadlint.project.roots.passing import Passing
 from threadlint.project.roots.thread_roots import Spawn
-from threadlint.project.roots.tokens import CLOSURE, EACH, OWN, Binding, Given, Token
+from threadlint.project.roots.tokens import CLOSURE, EACH, OWN, Binding, Given, Token, made_by
 
 MAIN = 1
 """The bit of the main thread (and of whoever calls the project's public functions)."""
@@ -252,14 +252,30 @@ class _Reach:
         ):
             return EACH
         token = self.ownership.of(value, spawn.func, outer)
+        made = self._made(value, spawn)
         if token is not None and token.shared:
-            return token
+            return Token(token.kind, made) if made else token
         if spawn.many and not spawn.loops and not spawn.distinct:
             # there are several because the spawning function is called several times: each call has variables of its own
             return EACH
+        if made:
+            return Token("var", made)
         if isinstance(value, Ref) and value.root == Root.VAR:
             # the same object for every thread of this place: whatever the variable holds
             return Token("var", f"{spawn.func.id}.{'.'.join((value.name, *value.path))}")
         if isinstance(value, Ref) and value.root == Root.RESULT:
             return Token("var", f"{spawn.func.id}.{value.name}()")
         return token
+
+    def _made(self, value: Value, spawn: Spawn) -> str:
+        """Which call has made the object, where it is an instance of a class of the project and can be no other; else empty."""
+        things = self.ownership.types.of(value, spawn.func)
+        thing = things[0] if len(things) == 1 else None
+        if (
+            isinstance(thing, Object)
+            and isinstance(thing.type, Cls)
+            and thing.call is not None
+            and thing.frame is not None
+        ):
+            return made_by(thing.frame.id, thing.call.id)
+        return ""

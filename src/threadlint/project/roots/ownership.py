@@ -17,6 +17,7 @@ from threadlint.project.roots.looked_up import belongs, getters, is_per_thread
 from threadlint.project.roots.tokens import (
     CLOSURE,
     EACH,
+    NEW,
     OWN,
     UNKNOWN,
     Binding,
@@ -144,7 +145,39 @@ class Ownership:
                 return handed
         if token is not None and token.shared and self._looked_up(things, step, token, depth):
             return None
+        if token is not None and token.id.startswith(NEW) and not self._makes(things, step):
+            token = Token(token.kind, token.id.removeprefix(NEW))
         return part(token, step)
+
+    def _makes(self, things: tuple[object, ...], step: str) -> bool:
+        """Whether each object makes its own value for the attribute: `self.rows = []`, `self.meter = Meter()`."""
+        for thing in things:
+            if not isinstance(thing, Object) or not isinstance(thing.type, Cls):
+                return False
+            on_self, others = self.types.stores_on_self(step)
+            stores = self.types.links.attributes.get(step, ())
+            mine = [number for cls in self.types.family(thing.type) for number in on_self.get(cls, ())]
+            if (
+                others
+                or not mine
+                or not all(self._is_made(stores[number][1].value, stores[number][0]) for number in mine)
+            ):
+                return False
+        return bool(things)
+
+    def _is_made(self, value: Value | None, func: Func) -> bool:
+        """Whether the value is a new object, and holds nothing that somebody else has: containers are empty."""
+        if isinstance(value, Ref) and value.root == Root.RESULT and not value.path:
+            call = self.types.links.calls[func.id].get(int(value.name))
+            made = self.types.of(value, func)
+            return bool(made) and all(
+                isinstance(one, Object)
+                and one.call is call
+                and call is not None
+                and (isinstance(one.type, Cls) or not (call.args or call.keywords))
+                for one in made
+            )
+        return isinstance(value, Const) or (isinstance(value, Many) and not value.items and not value.keys)
 
     def _looked_up(self, things: tuple[object, ...], step: str, token: Token, depth: int) -> bool:
         """Whether the attribute is a property that may give each thread another object, although all ask the same one."""

@@ -28,6 +28,9 @@ class Token(NamedTuple):
 EACH = Token("each")
 OWN = Token("own")
 
+NEW = "new "
+"""How the `id` of a token begins that stands for the object which one call made, or for something that this object made for itself."""
+
 Binding = tuple[tuple[str, Token], ...]
 """Parameters of a function and whose their objects are, sorted by name; what is not listed is unknown."""
 
@@ -35,6 +38,21 @@ CLOSURE = "<closure>"
 """Stands in a binding where the function was handed to a thread by the function around it: that one's variables are shared then.
 
 The token's `id` lists the variables that each turn of the spawning loop binds anew."""
+
+
+def made_by(frame: str, call: int) -> str:
+    """The `id` of the object that the call with this number, in the function with this id, makes."""
+    return f"{NEW}{frame}|{call}"
+
+
+def apart(one: Token, other: Token) -> bool:
+    """Whether the two are certainly different objects: what different calls have made."""
+    return one.id.startswith(NEW) and other.id.startswith(NEW) and _made(one) != _made(other)
+
+
+def _made(token: Token) -> tuple[str, str]:
+    frame, _, rest = token.id.rpartition("|")
+    return frame, rest.partition(".")[0]
 
 
 def met(tokens: list[Token | None]) -> Token | None:
