@@ -54,7 +54,13 @@ def test_what_is_nested_deeply_is_read_by_workers_too(spread, kind):
         }
     )
     alone = lint(spread, "--jobs", "1")
-    assert alone[2].splitlines() == ["brackets.py:1:306: error: too many nested brackets", "3 findings in 15 files"]
+    # Python 3.12 alone bounds the recursion of C code by a number, whatever the stack: facts of these cannot be stored.
+    too_deep = ["ladder.py:901:1", "not.py:1:8004"] if sys.version_info[:2] == (3, 12) else []
+    assert alone[2].splitlines() == [
+        "brackets.py:1:306: error: too many nested brackets",
+        *(f"{place}: error: this is nested too deeply" for place in too_deep),
+        "3 findings in 15 files",
+    ]
     assert lint(spread, "--executor", kind, "--jobs", "3") == alone
 
 
