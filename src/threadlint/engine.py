@@ -66,7 +66,7 @@ def lint(
     by_name = {file.name: file for file in named}
     findings = [
         _changing(finding, by_name)
-        for part in parts(loader.loaded)
+        for part in sorted(parts(loader.loaded), key=lambda one: len(one.files))  # nothing is linked after the largest
         if any(one.file.name in by_name for one in part.files)
         for finding in checker.findings(part)
         if finding.site.path in by_name

@@ -63,7 +63,6 @@ class Checker:
             if found is None:
                 before = len(self.failures)
                 found = tuple(self._made(part))
-                self._collect(len(part.files))
                 if len(self.failures) > before:
                     return found
                 with suppress(ValueError, SourceError):
@@ -72,11 +71,11 @@ class Checker:
         return found
 
     def _collect(self, files: int) -> None:
-        """Let go of linked parts, which hold themselves in cycles, where nobody else collects them."""
-        self._linked += files
+        """Before more files are linked, let go of the parts that were: they hold themselves in cycles, and nobody else may collect them."""
         if self._linked > GARBAGE and not gc.isenabled():
             gc.collect()
             self._linked = 0
+        self._linked += files
 
     def _alike(self, part: Part, stored: bytes) -> tuple[Finding, ...] | None:
         """What has been found in files that differ from these in comments and blank lines alone."""
@@ -128,6 +127,7 @@ class Checker:
         rules = [rule for rule in self.rules() if told or rule.everywhere]
         if not rules:
             return
+        self._collect(len(part.files) + len(part.around))
         try:
             # Not longer than that: another run may be waiting to write.
             with self.store.reading():

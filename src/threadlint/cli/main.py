@@ -103,3 +103,6 @@ def main() -> None:
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
         click.echo(f"threadlint: error: internal error: {reason}; please report it at {REPORT_AT}", err=True)
         sys.exit(CANNOT)
+    finally:
+        # The memory goes with the process: nobody need look through it once more, which the interpreter would.
+        gc.freeze()
