@@ -104,7 +104,8 @@ def linked(
         files = [
             (one.file.name, modules.name(path), facts_of(one, store)) for path, one in sorted(loader.loaded.items())
         ]
-    return link(files, config), failures, len(found.files)
+    on = frozenset(name for one in loader.loaded.values() for name in one.card.switches)
+    return link(files, config, on), failures, len(found.files)
 
 
 def _changing(finding: Finding, named: Container[str]) -> Finding:

@@ -86,7 +86,7 @@ class Checker:
             return None
 
     def _lines(self, part: Part) -> LinesOf:
-        files = {one.file.name: one for one in (*part.files, *part.around)}
+        files = {one.file.name: one for one in part.files}
 
         @cache
         def of(path: str) -> Lines:
@@ -104,11 +104,10 @@ class Checker:
             if one.name not in _APPLIED_OUTSIDE
         ]
         inputs = [text.encode() for text in (*settings, *self.codes)]
-        for group in (part.files, part.around):
-            inputs.append(len(group).to_bytes(8, "little"))
-            for one in group:
-                names = (one.file.name, self.modules.name(one.file.path))
-                inputs += [*(name.encode("utf-8", "surrogateescape") for name in names), hashed(one)]
+        inputs.append(",".join(sorted(part.switches)).encode())
+        for one in part.files:
+            names = (one.file.name, self.modules.name(one.file.path))
+            inputs += [*(name.encode("utf-8", "surrogateescape") for name in names), hashed(one)]
         return key("findings", findings_code(), *inputs)
 
     def _remembered(self, stored: bytes) -> tuple[Finding, ...] | None:
@@ -127,20 +126,19 @@ class Checker:
         rules = [rule for rule in self.rules() if told or rule.everywhere]
         if not rules:
             return
-        self._collect(len(part.files) + len(part.around))
+        self._collect(len(part.files))
         try:
             # Not longer than that: another run may be waiting to write.
             with self.store.reading():
                 files = [
-                    (one.file.name, self.modules.name(one.file.path), facts_of(one, self.store))
-                    for one in (*part.files, *part.around)
+                    (one.file.name, self.modules.name(one.file.path), facts_of(one, self.store)) for one in part.files
                 ]
         except SourceError as error:
             self.failures.append(Failure("", 0, 0, error.message))
             return
         try:
             # What a value is may be asked along more calls than the usual stack is good for.
-            said = on_deep_stack(lambda: dict.fromkeys(self._said(rules, link(files, self.config))))
+            said = on_deep_stack(lambda: dict.fromkeys(self._said(rules, link(files, self.config, part.switches))))
         except Exception as error:  # noqa: BLE001 one mistake of ours must not lose what else is known
             self.failures.append(mistake("", "linking the files", error))
             return

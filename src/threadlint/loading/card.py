@@ -15,8 +15,8 @@ class Card(msgspec.Struct, frozen=True, array_like=True):
 
     imports: tuple[str, ...] = ()
     suppressions: tuple[Suppression, ...] = ()
-    ambient: bool = False
-    """whether it may hold a setting that tells for the whole program that a framework uses threads"""
+    switches: tuple[str, ...] = ()
+    """the settings that it turns on and that tell for the whole program that a framework uses threads"""
     form: bytes = b""
     """the hash of what is left without comments and blank lines; empty where they mean something"""
     concerns: bool = False

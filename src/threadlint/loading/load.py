@@ -13,7 +13,6 @@ import msgspec
 from threadlint.cache.fingerprint import SIZE, facts_code, key
 from threadlint.cache.store import Store
 from threadlint.discovery import SourceFile
-from threadlint.facts.ambient import is_ambient
 from threadlint.facts.comments import scan
 from threadlint.facts.form import form
 from threadlint.facts.source import SourceError, contents, decode
@@ -129,7 +128,7 @@ class Loader:
         # The comments are other ones.
         from threadlint.facts.screen import concerns
 
-        card = Card(known.imports, scan(text).suppressions, is_ambient(text), same, concerns(text))
+        card = Card(known.imports, scan(text).suppressions, known.switches, same, concerns(text))
         self._keep(digest, card)
         return card
 

@@ -8,7 +8,7 @@ from contextlib import suppress
 
 from threadlint.cache.fingerprint import facts_code
 from threadlint.facts import model
-from threadlint.facts.ambient import is_ambient
+from threadlint.facts.ambient import is_ambient, switches
 from threadlint.facts.extract import extract
 from threadlint.facts.form import form
 from threadlint.facts.screen import concerns
@@ -45,7 +45,8 @@ def _made(data: bytes, name: str) -> Made:
             raise
         return Made(Card(), mistake=described(error))
     text = source.text
-    return Made(Card(facts.imports, facts.suppressions, is_ambient(text), form(text), concerns(text)), encoded)
+    on = switches(facts) if is_ambient(text) else ()
+    return Made(Card(facts.imports, facts.suppressions, on, form(text), concerns(text)), encoded)
 
 
 def _encoded(facts: model.FileFacts, source: Source) -> bytes:

@@ -74,6 +74,8 @@ class Project:
 
     links: Links
     config: Config
+    switches: frozenset[str] = frozenset()
+    """settings anywhere in the program that make frameworks use threads, by name"""
     _steps: dict[str, list[Step]] = field(default_factory=dict)
 
     @property
@@ -159,7 +161,7 @@ class Project:
     @cached_property
     def framework_roots(self) -> FrameworkRoots:
         """Which functions frameworks run."""
-        return FrameworkRoots(self.links, self.types, self.config.thread_roots)
+        return FrameworkRoots(self.links, self.types, self.config.thread_roots, self.switches)
 
     @cached_property
     def coroutines(self) -> Coroutines:
@@ -437,9 +439,9 @@ class Project:
         return Site(module.path, *span)
 
 
-def link(files: Sequence[tuple[str, str, FileFacts]], config: Config) -> Project:
+def link(files: Sequence[tuple[str, str, FileFacts]], config: Config, switches: frozenset[str]) -> Project:
     """Link the facts of all files: (name shown to the user, dotted module name, facts)."""
-    return Project(linker.link(files), config)
+    return Project(linker.link(files), config, switches)
 
 
 __all__ = ["Node", "Project", "link"]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from threadlint.facts.model import Call, Const, Ref, Root
+from threadlint.facts.model import Call, Ref, Root
 from threadlint.knowledge.frameworks import (
     CELERY,
     DECLARED,
@@ -38,6 +38,7 @@ class FrameworkRoots:
     links: Links
     types: Types
     declared: Sequence[str]
+    switches: Container[str]
 
     def all(self) -> Iterator[Spawn]:
         """One root for each function."""
@@ -99,15 +100,7 @@ class FrameworkRoots:
 
     def _switched_on(self) -> list[Runner]:
         """The runners that a setting of the program turns on, such as `worker_class = "gthread"`."""
-        found: list[Runner] = []
-        for name, (values, runner) in SWITCHES.items():
-            stores = [
-                access for (_, bound), known in self.links.bindings.items() if bound == name for _, access in known
-            ]
-            stores += [access for _, access in self.links.attributes.get(name, ())]
-            if any(isinstance(access.value, Const) and access.value.value in values for access in stores):
-                found.append(runner)
-        return found
+        return [runner for name, (_, runner) in SWITCHES.items() if name in self.switches]
 
     def _chosen(self, func: Func, switched: list[Runner]) -> Runner | None:
         names = tuple(param.name for param in func.facts.params)
