@@ -35,8 +35,8 @@ _APPLIED_OUTSIDE = frozenset(
 )  # fmt: skip
 """Fields of the configuration that decide which files are read, under which names, and which rules run: the rest of a key tells that."""
 
-GARBAGE = 200
-"""Files that may stay linked in memory after they have been checked."""
+GARBAGE = 5000
+"""Files that may have been linked before cycles are looked for, where nobody else does."""
 _ENCODER = msgspec.msgpack.Encoder()
 _FINDINGS = msgspec.msgpack.Decoder(tuple[Finding, ...])
 
@@ -51,7 +51,8 @@ class Checker:
     codes: tuple[str, ...]
     rules: Callable[[], Sequence[Rule]]
     failures: list[Failure] = field(default_factory=list)
-    _linked: int = 0
+    _linked: Project | None = None
+    _garbage: int = 0
 
     def findings(self, part: Part) -> tuple[Finding, ...]:
         """What the rules say of the part's files."""
@@ -70,12 +71,15 @@ class Checker:
             self.store.put(stored, _ENCODER.encode(found))
         return found
 
-    def _collect(self, files: int) -> None:
-        """Before more files are linked, let go of the parts that were: they hold themselves in cycles, and nobody else may collect them."""
-        if self._linked > GARBAGE and not gc.isenabled():
+    def _let_go(self, files: int) -> None:
+        """Before more files are linked, let go of those that were. What a project has found out refers to the project: without its answers there are hardly any cycles left."""
+        if self._linked is not None:
+            vars(self._linked).clear()
+            self._linked = None
+        if self._garbage > GARBAGE and not gc.isenabled():
             gc.collect()
-            self._linked = 0
-        self._linked += files
+            self._garbage = 0
+        self._garbage += files
 
     def _alike(self, part: Part, stored: bytes) -> tuple[Finding, ...] | None:
         """What has been found in files that differ from these in comments and blank lines alone."""
@@ -126,7 +130,7 @@ class Checker:
         rules = [rule for rule in self.rules() if told or rule.everywhere]
         if not rules:
             return
-        self._collect(len(part.files))
+        self._let_go(len(part.files))
         try:
             # Not longer than that: another run may be waiting to write.
             with self.store.reading():
@@ -138,7 +142,8 @@ class Checker:
             return
         try:
             # What a value is may be asked along more calls than the usual stack is good for.
-            said = on_deep_stack(lambda: dict.fromkeys(self._said(rules, link(files, self.config, part.switches))))
+            project = self._linked = on_deep_stack(lambda: link(files, self.config, part.switches))
+            said = on_deep_stack(lambda: dict.fromkeys(self._said(rules, project)))
         except Exception as error:  # noqa: BLE001 one mistake of ours must not lose what else is known
             self.failures.append(mistake("", "linking the files", error))
             return
