@@ -439,8 +439,10 @@ class Project:
         return Site(module.path, *span)
 
 
-def link(files: Sequence[tuple[str, str, FileFacts]], config: Config, switches: frozenset[str]) -> Project:
-    """Link the facts of all files: (name shown to the user, dotted module name, facts)."""
+def link(
+    files: Sequence[tuple[str, str, FileFacts]], config: Config, switches: frozenset[str] = frozenset()
+) -> Project:
+    """Link the facts of all files: (name shown to the user, dotted module name, facts); `switches` as in `Project`."""
     return Project(linker.link(files), config, switches)
 
 
