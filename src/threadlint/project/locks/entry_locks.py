@@ -74,9 +74,7 @@ def entry_locks(
             for thing, _ in things:
                 if isinstance(thing, FunctionThing):
                     sites[thing.func.id].append((func.id, guard_keys(step.held) if step.held else frozenset()))
-    for func, call in links.mentions.calls(
-        name for name in links.mentions.names() if name.endswith("register_at_fork")
-    ):
+    for func, call in links.mentions.calls(links.mentions.ending("register_at_fork")):
         handlers.update(_fork_handlers(call, func, types))
     inherits = {
         func.id

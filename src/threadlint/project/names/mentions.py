@@ -51,6 +51,10 @@ class Mentions:
         """The functions with such calls, in the order of the program."""
         return list({func.id: func for func, _ in self.calls(names)}.values())
 
+    def ending(self, name: str) -> list[str]:
+        """The last names of callees that end like this: `register_at_fork`, and what a program calls its own wrapper of it."""
+        return [one for one in self._calls if one.endswith(name)]
+
     def names(self) -> Iterable[str]:
         """All last names of callees: for a search by a part of a name."""
         return self._calls.keys()
@@ -81,11 +85,16 @@ class Mentions:
         return dict(found)
 
 
-def last_name(value: Value) -> str:
-    """The last part of a dotted name; empty where the value is none, or an element (`xs[0]`)."""
+def last_part(value: Value) -> str:
+    """The last part of a dotted name, `[0]` for an element; empty where the value is no name."""
     if type(value) is not Ref:
         return ""
-    last = value.path[-1] if value.path else value.name.rpartition(".")[2]
+    return value.path[-1] if value.path else value.name.rpartition(".")[2]
+
+
+def last_name(value: Value) -> str:
+    """The last part of a dotted name; empty where the value is none, or an element (`xs[0]`)."""
+    last = last_part(value)
     return "" if last.startswith("[") else last
 
 

@@ -73,7 +73,7 @@ def process_numbers(func: Func, links: Links, types: Types) -> set[Value]:
 
 def callers(links: Links, name: str) -> list[Func]:
     """The functions that call something whose name ends like this."""
-    return links.mentions.callers(one for one in links.mentions.names() if one.endswith(name))
+    return links.mentions.callers(links.mentions.ending(name))
 
 
 def _is_getpid(call: Call, func: Func, types: Types) -> bool:

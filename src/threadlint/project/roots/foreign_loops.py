@@ -15,6 +15,7 @@ from threadlint.project.bodies.contents import Contents
 from threadlint.project.locks.locks import Step
 from threadlint.project.names.callables import HANDING
 from threadlint.project.names.linker import Links
+from threadlint.project.names.mentions import last_part
 from threadlint.project.names.test_files import in_tests
 from threadlint.project.names.things import External, Func, Object
 from threadlint.project.names.types import Types
@@ -82,12 +83,12 @@ class ForeignLoops:
         """Whether the function asks in which thread, or under which loop, it runs."""
         known = self._asking.get(func.id)
         if known is None:
-            names = {_last(call) for call in self.links.calls[func.id].values()}
+            names = {last_part(call.callee) for call in self.links.calls[func.id].values()}
             known = bool(names & ASKING) or (
                 bool(names & TRIED)
                 and any(
                     isinstance(step.node, Call)
-                    and _last(step.node) in TRIED
+                    and last_part(step.node.callee) in TRIED
                     and any(isinstance(node, Try) and part == "body" for node, part in step.context)
                     for step in self.steps(func)
                 )
@@ -208,8 +209,3 @@ class ForeignLoops:
                 )
             ):
                 yield BackgroundLoop(thing.frame, thing.call, runner, run)
-
-
-def _last(call: Call) -> str:
-    callee = call.callee
-    return "" if not isinstance(callee, Ref) else callee.path[-1] if callee.path else callee.name.rpartition(".")[2]

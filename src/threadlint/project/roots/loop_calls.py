@@ -11,6 +11,7 @@ from threadlint.knowledge.blocking import LOOP_PROBES
 from threadlint.knowledge.event_loops import STARTERS
 from threadlint.project.locks.locks import Step
 from threadlint.project.names.linker import Links
+from threadlint.project.names.mentions import last_part
 from threadlint.project.names.test_files import in_tests
 from threadlint.project.names.things import ClassThing, Func, FunctionThing, Object
 from threadlint.project.names.types import Types
@@ -76,7 +77,7 @@ class LoopCalls:
         calls = self.links.calls[func.id]
         values: list[Value | None] = [call.result for call in calls.values() if call.use.startswith("awaited")]
         for call in calls.values():
-            if _last(call) in _STARTERS:
+            if last_part(call.callee) in _STARTERS:
                 values += [*call.args, *(value for _, value in call.keywords)]
         for step in self.steps(func):
             if isinstance(step.node, Suspend):
@@ -98,7 +99,7 @@ class LoopCalls:
         """Whether the function finds out for itself whether it runs on a loop."""
         if func.facts.is_async:
             return False
-        return any(_last(call) in _PROBES for call in self.links.calls[func.id].values()) or any(
+        return any(last_part(call.callee) in _PROBES for call in self.links.calls[func.id].values()) or any(
             "async" in (ref.name, *ref.path)[-1].lower()
             for step in self.steps(func)
             if isinstance(step.node, If)
@@ -114,7 +115,9 @@ class LoopCalls:
         for thing in self.types.of(callee.receiver, func):
             if not isinstance(thing, Object) or thing.call is None or thing.frame is None:
                 return False
-            if _last(thing.call) != "run_coroutine_threadsafe" or not self._own_loop(thing.call, thing.frame):
+            if last_part(thing.call.callee) != "run_coroutine_threadsafe" or not self._own_loop(
+                thing.call, thing.frame
+            ):
                 return False
             found = True
         return found
@@ -126,7 +129,7 @@ class LoopCalls:
             isinstance(loop, Object)
             and loop.call is not None
             and loop.frame is not None
-            and _last(loop.call) in ("get_running_loop", "get_event_loop")
+            and last_part(loop.call.callee) in ("get_running_loop", "get_event_loop")
             and (loop.frame is func or loop.frame.facts.is_async)
             for loop in loops
         )
@@ -153,10 +156,3 @@ def _is_plain(func: Func) -> bool:
     return not (facts.is_async or facts.is_generator or func.is_module) and all(
         isinstance(one, Ref) and (one.name.rpartition(".")[2], *one.path)[-1] in plain for one in facts.decorators
     )
-
-
-def _last(call: Call) -> str:
-    callee = call.callee
-    if not isinstance(callee, Ref):
-        return ""
-    return callee.path[-1] if callee.path else callee.name.rpartition(".")[2]

@@ -9,6 +9,7 @@ from threadlint.facts.model import Access, Assert, Call, Compare, If, Jump, Kind
 from threadlint.findings import Fix, Oracle, Problem, Related, Severity
 from threadlint.knowledge.event_loops import LIBRARY_COROUTINES, TASK_MAKERS
 from threadlint.project.bodies.lifetimes import named
+from threadlint.project.names.mentions import last_part
 from threadlint.project.names.test_files import in_tests
 from threadlint.project.names.things import External, Func, FunctionThing
 from threadlint.project.names.values import refs
@@ -168,10 +169,16 @@ def _dropped(project: Project, func: Func, call: Call) -> Iterator[Problem]:
             return
         made = [one for value in call.args for one in project.coroutines.of(value, func)]
         what = f" of `{made[0].target.func.name}()`" if len(made) == 1 else ""
-        tasks = "tasks of `gather()` are" if _last(call) == "gather" else f"task{what} is"
-        ends = "they end, and their exceptions are" if _last(call) == "gather" else "it ends, and its exception is"
+        tasks = "tasks of `gather()` are" if last_part(call.callee) == "gather" else f"task{what} is"
+        ends = (
+            "they end, and their exceptions are"
+            if last_part(call.callee) == "gather"
+            else "it ends, and its exception is"
+        )
         message = f"the {tasks} kept by nobody: the garbage collector may come before {ends} not seen"
-        keeps = Fix(Change.KEEP_TASK, (site,)) if call.use == "discarded" and _last(call) != "gather" else None
+        keeps = (
+            Fix(Change.KEEP_TASK, (site,)) if call.use == "discarded" and last_part(call.callee) != "gather" else None
+        )
         yield Problem(site, message, provable=False, fix=keeps)
 
 
@@ -181,7 +188,7 @@ def _dropped_by_callers(project: Project, func: Func, call: Call) -> Iterator[Pr
         (caller, made)
         for caller in project.callers_of([func])
         for made in project.links.calls[caller.id].values()
-        if _last(made) == func.facts.name
+        if last_part(made.callee) == func.facts.name
         and any(isinstance(thing, FunctionThing) and thing.func is func for thing in project.callees(caller, made))
     ]
     dropping = [(caller, made) for caller, made in callers if made.use == "discarded"]
@@ -227,7 +234,7 @@ def _made_plain(project: Project, func: Func) -> bool:
     for other in project.functions:
         if other.module.name.partition(".")[0] == package:
             names = called.setdefault(other.module.name, set())
-            names.update(_last(call) for call in project.links.calls[other.id].values())
+            names.update(last_part(call.callee) for call in project.links.calls[other.id].values())
     probes = {"iscoroutinefunction", "iscoroutine", "isasyncgenfunction"}
     return any("setattr" in names and names & probes for names in called.values())
 
@@ -242,21 +249,21 @@ def _body(project: Project, call: Call, func: Func) -> tuple[Related, ...]:
 def _makes_task(project: Project, func: Func, call: Call) -> bool:
     """Whether the call starts tasks that its result alone keeps; `loop.create_task()` of an unknown object goes by the object's name."""
     callee = call.callee
-    if not isinstance(callee, Ref) or _last(call) not in _MAKING:
+    if not isinstance(callee, Ref) or last_part(call.callee) not in _MAKING:
         return False
     things = project.types.of(callee, func)
     if things:
         return all(isinstance(thing, External) and thing.name in TASK_MAKERS for thing in things) and _given_coroutines(
             project, func, call
         )
-    if _last(call) != "create_task" or not callee.path:
+    if last_part(call.callee) != "create_task" or not callee.path:
         return False
     receiver = callee.receiver
     called = project.links.calls[func.id].get(int(receiver.name)) if receiver.root == Root.RESULT else None
     owner = (
         receiver.path[-1]
         if receiver.path
-        else _last(called)
+        else last_part(called.callee)
         if called is not None
         else receiver.name.rpartition(".")[2]
     )
@@ -265,7 +272,7 @@ def _makes_task(project: Project, func: Func, call: Call) -> bool:
 
 def _given_coroutines(project: Project, func: Func, call: Call) -> bool:
     """Whether `gather()` is given coroutines, which only its tasks hold, and not tasks that others keep."""
-    if _last(call) != "gather":
+    if last_part(call.callee) != "gather":
         return True
     for value in call.args:
         if isinstance(value, Ref) and value.root == Root.RESULT:
@@ -278,13 +285,6 @@ def _given_coroutines(project: Project, func: Func, call: Call) -> bool:
         elif any(True for _ in project.coroutines.of(value, func)):
             return True
     return False
-
-
-def _last(call: Call) -> str:
-    callee = call.callee
-    if not isinstance(callee, Ref):
-        return ""
-    return callee.path[-1] if callee.path else callee.name.rpartition(".")[2]
 
 
 def _unread(project: Project, func: Func, call: Call) -> bool:

@@ -11,6 +11,7 @@ from threadlint.knowledge.loop_bound import LOOP_METHODS, NEEDS_RUNNING_LOOP
 from threadlint.knowledge.stdlib import LOOP_TYPES
 from threadlint.project.locks.locks import text
 from threadlint.project.names.callables import HANDING
+from threadlint.project.names.mentions import last_part
 from threadlint.project.names.test_files import in_tests
 from threadlint.project.names.things import External, Func, Object
 from threadlint.project.project import Project
@@ -107,18 +108,13 @@ def loop_call_from_thread(project: Project) -> Iterator[Problem]:
 _RUNNING = frozenset(name.rpartition(".")[2] for name in NEEDS_RUNNING_LOOP)
 
 
-def _last(call: Call) -> str:
-    callee = call.callee
-    return "" if not isinstance(callee, Ref) else callee.path[-1] if callee.path else callee.name.rpartition(".")[2]
-
-
 def _in_thread(project: Project, func: Func, call: Call, context: Context, spawn: Spawn) -> Problem | None:
     callee = call.callee
     if not isinstance(callee, Ref):
         return None
     things = project.types.of(callee, func)
     names = [thing.name for thing in things if isinstance(thing, External)]
-    method = _last(call)
+    method = last_part(call.callee)
     confidence = Confidence.HIGH if not spawn.assumed else Confidence.MEDIUM
     if any(name in NEEDS_RUNNING_LOOP for name in names):
         if _tried(project, func, call) or in_tests(func):
@@ -189,7 +185,7 @@ def _asks(project: Project, func: Func, call: Call) -> bool:
     """Whether the function asks where it runs, or chooses between this call and the thread-safe one."""
     if project.foreign_loops.asks(func):
         return True
-    names = {_last(one) for one in project.links.calls[func.id].values()}
+    names = {last_part(one.callee) for one in project.links.calls[func.id].values()}
     step = next((step for step in project.steps(func) if step.node is call), None)
     chooses = step is not None and any(isinstance(node, (If, Try)) for node, _ in step.context)
     return chooses and bool(names & {"call_soon_threadsafe", "run_coroutine_threadsafe"})
@@ -231,8 +227,8 @@ def _while_running(project: Project, func: Func, call: Call, loop: BackgroundLoo
             continue
         if node is call:
             return begun
-        if _last(node) == "start":
+        if last_part(node.callee) == "start":
             begun = True
-        elif _last(node) == "join":
+        elif last_part(node.callee) == "join":
             begun = False
     return begun

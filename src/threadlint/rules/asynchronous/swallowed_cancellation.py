@@ -27,6 +27,7 @@ from threadlint.findings import Fix, Problem, Related, Severity
 from threadlint.knowledge.blocking import ENDING_NAMES
 from threadlint.project.bodies.handling import always_raises
 from threadlint.project.locks.locks import Step
+from threadlint.project.names.mentions import last_part
 from threadlint.project.names.test_files import in_tests
 from threadlint.project.names.things import External, Func, FunctionThing
 from threadlint.project.names.values import refs
@@ -125,7 +126,7 @@ def swallowed_cancellation(project: Project) -> Iterator[Problem]:
     for func in project.functions:
         if not func.facts.is_async or in_tests(func) or any(part in func.facts.name.lower() for part in ENDING_NAMES):
             continue
-        knowing = any(_last(call) in _KNOWING for call in project.links.calls[func.id].values())
+        knowing = any(last_part(call.callee) in _KNOWING for call in project.links.calls[func.id].values())
         for step in project.steps(func):
             node = step.node
             if not isinstance(node, (Try, With)) or not step.loops:
@@ -188,7 +189,7 @@ def _stop(project: Project, func: Func, node: Try | With) -> Span | None:
         if not any(outer is node and part == "body" for outer, part in step.context):
             continue
         inner = step.node
-        if isinstance(inner, Call) and inner.use.startswith("awaited") and _last(inner) not in _OTHERS_TASKS:
+        if isinstance(inner, Call) and inner.use.startswith("awaited") and last_part(inner.callee) not in _OTHERS_TASKS:
             return inner.span
         if isinstance(inner, (With, Loop)) and inner.is_async:
             return inner.span
@@ -204,11 +205,11 @@ def _goes_on(project: Project, func: Func, step: Step, body: tuple[Node, ...]) -
     for node in walk(body):
         if isinstance(node, Jump) and node.kind != "continue":
             return False
-        if isinstance(node, Call) and (_last(node) in _LEAVING or _raises(project, func, node)):
+        if isinstance(node, Call) and (last_part(node.callee) in _LEAVING or _raises(project, func, node)):
             return False
         if isinstance(node, Access) and node.kind != Kind.READ:
             changed.add((node.ref.name, *node.ref.path))
-        if isinstance(node, Call) and any(part in _last(node).lower() for part in ENDING_NAMES):
+        if isinstance(node, Call) and any(part in last_part(node.callee).lower() for part in ENDING_NAMES):
             changed.add(("",))
     if loop.kind == "while" and not isinstance(loop.value, Const):
         tested = {(ref.name, *ref.path) for ref in refs(loop.value)}
@@ -238,10 +239,3 @@ def _told_later(project: Project, func: Func, loop: Loop) -> bool:
     steps = project.steps(func)
     last = max(number for number, one in enumerate(steps) if any(node is loop for node, _ in one.context))
     return any(isinstance(one.node, Jump) and one.node.kind == "raise" for one in steps[last + 1 :])
-
-
-def _last(call: Call) -> str:
-    callee = call.callee
-    if not isinstance(callee, Ref):
-        return ""
-    return callee.path[-1] if callee.path else callee.name.rpartition(".")[2]
