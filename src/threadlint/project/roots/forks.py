@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from threadlint.facts.model import Call, Const, Ref
+from threadlint.facts.model import Call, Const, Ref, Value, With, walk
+from threadlint.knowledge.child_calls import ARGUMENTS, KERNEL_CALLS
 from threadlint.project.locks.locks import Step
 from threadlint.project.names.linker import Links
 from threadlint.project.names.mentions import last_name
-from threadlint.project.names.things import Cls, External, Func, Object
+from threadlint.project.names.things import Cls, External, Func, FunctionThing, Object
 from threadlint.project.names.types import Types
 
 _FORKS = frozenset({"os.fork", "os.forkpty", "pty.fork", "posix.fork"})
@@ -23,13 +24,17 @@ _NOT_BY_DEFAULT = (3, 14)
 
 @dataclass(frozen=True, slots=True)
 class Fork:
-    """One place where the process forks; `explicit` where the program itself runs the child's code after it."""
+    """One place where the process forks; `explicit` where the program itself runs the child's code after it.
+
+    `instead` is what takes the place of a `preexec_fn` that only asks the kernel for something.
+    """
 
     func: Func
     call: Call
     step: int
     what: str
     explicit: bool = False
+    instead: str = ""
 
 
 def forks(
@@ -44,7 +49,10 @@ def forks(
         for number, step in enumerate(steps(func)):
             if isinstance(step.node, Call) and _candidate(step.node):
                 what = _what(types, func, step.node, by_default=by_default)
-                if what:
+                kernel = _kernel_calls(types, func, step.node.keyword("preexec_fn")) if what else ()
+                if len(kernel) == 1 and kernel[0] in ARGUMENTS:
+                    yield Fork(func, step.node, number, f"`{kernel[0]}`", instead=ARGUMENTS[kernel[0]])
+                elif what and not kernel:
                     yield Fork(func, step.node, number, what, explicit=what.startswith("the process forks"))
 
 
@@ -72,6 +80,24 @@ def _what(types: Types, func: Func, call: Call, *, by_default: bool) -> str:
         if found and all(isinstance(thing, Object) and _is_process(types, thing) for thing in found):
             return "`start()` of a process forks on Linux until Python 3.13,"
     return ""
+
+
+def _kernel_calls(types: Types, func: Func, before: Value | None) -> tuple[str, ...]:
+    """What the child calls before its program, if that only asks the kernel for something: no lock that another thread held can stop it."""
+    found: list[str] = []
+    for thing in types.of(before, func):
+        if isinstance(thing, External):
+            found.append(thing.name)
+        elif isinstance(thing, FunctionThing):
+            inner = thing.func
+            if any(type(node) is With for node in walk(inner.facts.body)):
+                return ()
+            for call in types.links.calls[inner.id].values():
+                named = types.of(call.callee, inner)
+                found += [one.name for one in named if isinstance(one, External)] or [""]
+        else:
+            return ()
+    return tuple(dict.fromkeys(found)) if KERNEL_CALLS.issuperset(found) else ()
 
 
 def _is_process(types: Types, thing: Object) -> bool:

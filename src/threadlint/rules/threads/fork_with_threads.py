@@ -76,7 +76,7 @@ def fork_with_threads(project: Project) -> Iterator[Problem]:
 
     - The thread must be started before the fork in the same function, or by a function that it calls; or the fork must itself run on a thread.
     - A lock is also reported where a function compares `os.getpid()` with a remembered number, so expects to be forked, and waits for the lock, unless the lock is made anew somewhere or the package calls `os.register_at_fork`.
-    - A child that at once runs another program (`os.exec*`) is left alone.
+    - A child that at once runs another program (`os.exec*`) is left alone, and so is a `preexec_fn` that only asks the kernel for something (`os.nice`), unless an argument of `Popen` does the same.
     - `Process`, `Pool` and `ProcessPoolExecutor` fork on Linux unless a context says otherwise, and since Python 3.14 no longer do.
     """
     for fork in forks(project.links, project.types, project.steps, project.config.target_version):
@@ -117,11 +117,19 @@ def _inherited(project: Project, one: Inherited) -> Problem:
 
 def _problem(project: Project, fork: Fork, related: Related) -> Problem:
     site = project.site(fork.func, fork.call.span)
+    if fork.instead:
+        # the function itself takes no lock, but what was registered for forks runs before it
+        new_session = Fix(Change.NEW_SESSION, (site,), safe=True) if fork.what == "`os.setsid`" else None
+        return Problem(
+            site,
+            f"`preexec_fn` calls {fork.what} in a forked child, which is not safe while other threads run; {fork.instead} does the same safely",
+            (related,),
+            fix=new_session,
+        )
     return Problem(
         site,
         f"{fork.what} while other threads run; a lock that one of them holds stays locked in the child",
         (related,),
-        fix=Fix(Change.NEW_SESSION, (site,), safe=True) if fork.call.keyword("preexec_fn") is not None else None,
     )
 
 
