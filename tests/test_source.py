@@ -9,6 +9,7 @@ from pathlib import Path
 import libcst as cst
 import pytest
 
+from threadlint.facts.extract import extract
 from threadlint.facts.positions import Positions, positions
 from threadlint.facts.source import Source, SourceError, decode, parse, read, run_deep
 
@@ -16,6 +17,7 @@ UNREADABLE = {
     "cut short": (b"x = 1 +\n", "1:8: syntax error: invalid syntax"),
     "open bracket": (b"x = (\n1\n", "1:5: syntax error: '(' was never closed"),
     "indent": (b"a = 1\n  b = 2\n", "2:2: syntax error: unexpected indent"),
+    "await for a name": (b"x = 1\nawait 3 = async\n", "2:1: syntax error: cannot assign to await expression"),
     "unknown codec": (b"# coding: foo\nx = 1\n", "1:1: unknown encoding: foo in the coding cookie"),
     "unknown codec in line 2": (b"#!/bin/python\n# coding: foo\n", "2:1: unknown encoding: foo in the coding cookie"),
     "codec of no text": (
@@ -96,6 +98,25 @@ def test_readable(data: bytes, text: str) -> None:
     found = decode(data, "a.py")
     assert (found.name, found.text) == ("a.py", text)
     assert isinstance(parse(found), cst.Module)
+
+
+OLD_NAMES = {
+    "module": "from .async import wait\n",
+    "attribute": "import asyncio\nasyncio.async(work())\nasyncio . await(3)\n",
+    "keyword": "submit(job, async=True, **more)\n",
+    "parameter": 'def submit(job, async=False, await=None):\n    """An async call."""\n    return async and await or async\n',
+    "function": "def async(job):  # async it is\n    return lambda await: await.result(async)\n",
+    "beside a keyword": "def submit(async):\n    pass\n\nasync def run(a):\n    async with a as b:\n        return [await c async for c in b]\n",
+}
+
+
+@pytest.mark.parametrize("text", OLD_NAMES.values(), ids=OLD_NAMES)
+def test_names_that_were_no_keywords_yet(text: str) -> None:
+    """Python 3.6 accepts these files."""
+    assert parse(source(text)).code == text
+    facts = extract(source(text))
+    assert "\uff41" not in repr(facts)
+    assert bool(facts.functions[1:]) == ("def " in text)
 
 
 def test_digest_is_of_the_bytes() -> None:

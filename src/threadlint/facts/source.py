@@ -155,7 +155,24 @@ def _parse(source: Source) -> cst.Module:
     try:
         return cst.parse_module(source.text)
     except cst.ParserSyntaxError as error:
-        raise _syntax_error(source, error) from None
+        found = _parse_old(source.text)
+        if found is None:
+            raise _syntax_error(source, error) from None
+        return found
+
+
+def _parse_old(text: str) -> cst.Module | None:
+    """What a text is to Python 3.6, where that is all that is wrong with it."""
+    if "async" not in text and "await" not in text:
+        return None
+    import libcst as cst  # noqa: PLC0415 see above
+
+    from threadlint.facts.old_names import parse_old  # noqa: PLC0415 as LibCST
+
+    try:
+        return parse_old(text)
+    except cst.ParserSyntaxError:
+        return None
 
 
 def _syntax_error(source: Source, error: cst.ParserSyntaxError) -> SourceError:
