@@ -31,6 +31,12 @@ STARTERS: dict[str, tuple[int, str]] = {
 }
 """Functions that run coroutines as tasks of their own, and the position and keyword of the coroutine, or of a list of them."""
 
+POSTING = frozenset({"create_task", "ensure_future", "run_coroutine_threadsafe"})
+"""The last names of the functions that leave a coroutine to a loop, which may run in another thread."""
+
+RUNNING = frozenset({"run", "run_until_complete", "run_forever", "run_sync"})
+"""The last names of the functions that run a loop in the thread which calls them."""
+
 NURSERY_METHODS = frozenset({"start_soon", "start"})
 """Methods of a nursery that call a coroutine function, which is the first argument, in a new task."""
 

@@ -35,6 +35,14 @@ class Expectations:
             name == known or name.startswith(f"{known}.") for name in module.facts.imports for known in _THREADING
         )
 
+    def _threaded(self, ref: Ref, func: Func) -> bool:
+        """Whether the function's module uses threads, and so does the one that the location belongs to."""
+        if not self.module(func.module):
+            return False
+        whole = absolute(self.types.links, func.module, ref)
+        home = self.types.links.modules.get(whole.owner) if whole.root == Root.GLOBAL and not whole.path else None
+        return home is None or self.module(home)
+
     def owner(self, ref: Ref, func: Func) -> Cls | None:
         """The class of the object that the last step of the reference is an attribute of."""
         base = ref.receiver
@@ -62,7 +70,7 @@ class Expectations:
         if self.is_global(ref, func):
             if self.on_threads(func):
                 return "in code that runs on threads"
-            return "in a module that uses threads" if self.module(func.module) and not func.facts.is_async else ""
+            return "in a module that uses threads" if self._threaded(ref, func) and not func.facts.is_async else ""
         if func.facts.is_async:
             return ""
         cls = self.owner(ref, func)

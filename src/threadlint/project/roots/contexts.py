@@ -186,12 +186,15 @@ class _Reach:
                     self.contexts.texts.setdefault(one.lock.key, one)
             if passed.called is None:
                 continue
+            running = roots & MAIN if passed.asleep else roots
+            if not running:
+                continue
             binding = passed.binding
             if type(binding) is not tuple:
                 if given is None:
                     given = Given(context.binding)
                 binding = self.passing.binding(passed, func, given)
-            self._add(passed.called.func, held, binding, roots, context, passed.number, passed.node.span)
+            self._add(passed.called.func, held, binding, running, context, passed.number, passed.node.span)
 
     def _default(self, func: Func) -> Binding:
         """The parameters of a function that anybody may call: `self` is some instance."""

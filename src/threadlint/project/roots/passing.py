@@ -9,9 +9,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from threadlint.facts.model import Call, Value
+from threadlint.knowledge.event_loops import POSTING, RUNNING
 from threadlint.project.locks.called import Calling
 from threadlint.project.locks.locks import Held, Step
+from threadlint.project.names.mentions import last_part
 from threadlint.project.names.things import ClassThing, Func, FunctionThing
+from threadlint.project.roots.coroutines import is_coroutine_function
 from threadlint.project.roots.ownership import Ownership
 from threadlint.project.roots.tokens import CLOSURE, OWN, Binding, ByParameters, Given, Token, Unknown
 
@@ -28,6 +31,8 @@ class Passed:
     called: FunctionThing | None
     made: bool
     """the called function makes an object: its first parameter is new"""
+    asleep: bool = False
+    """the call only makes a coroutine, which this thread does not run"""
     keys: frozenset[str] = field(init=False)
     matched: tuple[tuple[str, Value | Token], ...] | None = None
     """the parameters that it gives a value"""
@@ -95,7 +100,19 @@ class Passing:
             for target, node in targets:
                 made = isinstance(target, ClassThing)
                 called = self._constructor(target) if isinstance(target, ClassThing) else target
-                yield Passed(number, node, excluding, called, made)
+                asleep = called is not None and self._is_asleep(called.func, node, func)
+                yield Passed(number, node, excluding, called, made, asleep)
+
+    def _is_asleep(self, called: Func, call: Call, func: Func) -> bool:
+        """Whether a plain function makes a coroutine here, and neither it nor what it hands the coroutine to runs it."""
+        if func.facts.is_async or not is_coroutine_function(called) or called.facts.decorators:
+            return False
+        calls = self.ownership.types.links.calls[func.id].values()
+        if any(last_part(one.callee) in RUNNING for one in calls):
+            return False
+        if call.use in ("discarded", "returned"):
+            return True
+        return any(last_part(one.callee) in POSTING and call.result in one.args for one in calls)
 
     def _constructor(self, target: ClassThing) -> FunctionThing | None:
         init = self.ownership.types.method(target.cls, "__init__")
