@@ -51,6 +51,7 @@ class Paths:
 
     `catches` tells whether a handler takes every exception that the region can meet; `swallows` whether a `with` keeps exceptions in.
     `branch` gives the state at the start of one branch of an `if` (true for the body), None where the state cannot come that way.
+    `enters` tells whether what is raised at a place can be what a handler takes.
     """
 
     step: Callable[[Node, str], str]
@@ -58,6 +59,7 @@ class Paths:
     catches: Callable[[Handler], bool]
     swallows: Callable[[With], bool] = lambda _: False
     branch: Branch | None = None
+    enters: Callable[[Handler, Span], bool] = lambda _, __: True
 
     def run(self, nodes: tuple[Node, ...], state: str) -> Outcome:
         """The outcome of the block when it is entered in the state."""
@@ -157,8 +159,9 @@ class Paths:
         out.add("fall", normal)
         raised = body.get("raise")
         for handler in node.handlers:
-            if raised:
-                out.merge(self._block(handler.body, raised))
+            entering = {mark for mark in raised if self.enters(handler, mark[1])}
+            if entering:
+                out.merge(self._block(handler.body, entering))
         if not any(self.catches(handler) for handler in node.handlers):
             out.add("raise", raised)
         return self._finally(node.final, out) if node.final else out

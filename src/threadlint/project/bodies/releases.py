@@ -140,7 +140,9 @@ class Look:
 
     def _raises(self, node: Node) -> bool:
         if isinstance(node, Call):
-            return all(one.call.id != node.id for one in self.calls) and not _quiet(node)
+            return not _quiet(node) and all(
+                one.call.id != node.id and not _told(node, one.receiver) for one in self.calls
+            )
         return isinstance(node, (Suspend, Assert))
 
     def left_held(self, *, raising_only: bool = False) -> tuple[str, Span] | None:
@@ -307,6 +309,12 @@ def _is(node: Node, numbers: dict[int, LockCall], method: str) -> bool:
 def _is_kept(test: Value) -> bool:
     """Whether the answer of an acquire stands in a name: with the lock held, it says so."""
     return isinstance(test, Ref) and test.root == Root.VAR
+
+
+def _told(call: Call, receiver: Ref) -> bool:
+    """`check(lock.release)`: what may raise there lets go first."""
+    release = Ref(receiver.root, receiver.name, (*receiver.path, "release"), receiver.owner)
+    return release in call.args or any(value == release for _, value in call.keywords)
 
 
 def _quiet(call: Call) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from threadlint.facts.model import (
     Access,
@@ -72,8 +72,24 @@ def decorated(locks: Locks, func: Func) -> State:
     scope = locks.types.scope(func)
     for decorator in func.facts.decorators:
         for thing in locks.types.functions(decorator, scope):
-            found.extend(_of_wrapped(locks, held, func) for held in _around(locks, thing.func))
+            around = _around(locks, thing.func)
+            found.extend(_of_wrapped(locks, _its_own(locks, held, func, decorator), func) for held in around)
     return tuple(found)
+
+
+def _its_own(locks: Locks, held: Held, func: Func, decorator: Value) -> Held:
+    """A lock that the decorator, or a factory of it, makes when it is called: each of these calls makes another."""
+    value, module = held.value, held.func.module.name
+    if not isinstance(value, Ref) or value.root != Root.VAR or value.path or value.owner == held.func.facts.qualname:
+        return held
+    made = {thing.frame.id for thing in locks.types.of(value, held.func) if isinstance(thing, Object) and thing.frame}
+    if made != {f"{module}:{value.owner}"}:
+        return held
+    called_here = (
+        not isinstance(decorator, Ref) or decorator.root == Root.RESULT or value.owner == held.func.facts.owner
+    )
+    whose = func.id if called_here else locks.place(decorator, locks.types.scope(func))
+    return replace(held, lock=replace(held.lock, key=f"{held.lock.key}@{whose}"))
 
 
 def _around(locks: Locks, decorator: Func) -> State:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from threadlint.facts.model import Call, Ref, Value
+from threadlint.facts.model import Call, Ref, Root, Value
 from threadlint.project.names.things import ClassThing, Func, FunctionThing
 from threadlint.project.names.types import Types
 
@@ -23,11 +23,25 @@ class Callees:
         if found is None:
             things = self.types.of(call.callee, func)
             found = tuple(thing for thing in things if isinstance(thing, (FunctionThing, ClassThing)))
+            if _is_kept(call.callee, func):
+                found = tuple(thing for thing in found if getattr(thing, "func", None) is not func)
             if len(found) > 1 and _is_callback(call.callee, found):
                 # unsound: a callback that can be any of several functions is not followed, as callers would be mixed up
                 found = ()
             self._answers[key] = found
         return found
+
+
+def _is_kept(callee: Value, func: Func) -> bool:
+    """`before = self.report` around a function that takes its place: what was there is not the function itself."""
+    return (
+        isinstance(callee, Ref)
+        and callee.root == Root.VAR
+        and not callee.path
+        and callee.owner == func.facts.owner
+        and callee.name != func.facts.name
+        and bool(callee.owner)
+    )
 
 
 def _is_callback(callee: Value, found: tuple[FunctionThing | ClassThing, ...]) -> bool:

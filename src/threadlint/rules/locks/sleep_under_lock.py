@@ -8,6 +8,7 @@ from threadlint.changes import Change
 from threadlint.facts.model import Call, Const, With
 from threadlint.findings import Fix, Problem, Related, Severity
 from threadlint.project.locks.locks import Held
+from threadlint.project.names.test_files import in_tests
 from threadlint.project.names.things import External, Func
 from threadlint.project.project import Project
 from threadlint.rules.rule import rule
@@ -82,9 +83,14 @@ def sleep_under_lock(project: Project) -> Iterator[Problem]:
 
     - Only `time.sleep()` in the function that holds the lock. Other calls that can take long, such as requests over the network, are often what the lock is for.
     - Where every critical section of the lock sleeps, the lock is there to make callers take turns, and nothing is reported.
-    - Locks of processes and of `asyncio` are left alone.
+    - Locks of processes and of `asyncio` are left alone, and so are tests, which make others wait on purpose.
     """
-    sleeps = [(func, call, held) for func in project.having(Held) for call, held in _sleeps(project, func)]
+    sleeps = [
+        (func, call, held)
+        for func in project.having(Held)
+        if not in_tests(func)
+        for call, held in _sleeps(project, func)
+    ]
     if not sleeps:
         return
     sections = _sections(project, {held.lock.key for _, _, held in sleeps})

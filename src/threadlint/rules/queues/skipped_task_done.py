@@ -161,7 +161,13 @@ def _consumer(project: Project, func: Func, origin: Origin, uses: list[Use], joi
         got = any(wanted and _is_got(project, test, func, numbers) for test, wanted in conjuncts(node.test, truth=True))
         return None if got and state == (_IDLE if body else _OWING) else state
 
-    outcome = Paths(step, raises, catches, swallows, branch).run(func.facts.body, _IDLE)
+    getting = {use.call.span for use in gets}
+
+    def enters(handler: Handler, raised: Span) -> bool:
+        """The work does not say that the queue is empty: `except queue.Empty` is for the `get()`."""
+        return raised in getting or not _only_empty(handler)
+
+    outcome = Paths(step, raises, catches, swallows, branch, enters).run(func.facts.body, _IDLE)
     found = _worst(project, func, outcome, uses, joins)
     if found is None:
         return
@@ -180,6 +186,13 @@ def _consumer(project: Project, func: Func, origin: Origin, uses: list[Use], joi
         related,
         partners=(project.site(func, gets[0].call.span), joined.site),
         fix=_fix(project, func, max(got), dones) if got else None,
+    )
+
+
+def _only_empty(handler: Handler) -> bool:
+    return bool(handler.types) and all(
+        isinstance(one, Ref) and (one.name, *one.path)[-1].rpartition(".")[2] in ("Empty", "QueueEmpty", "ShutDown")
+        for one in handler.types
     )
 
 
