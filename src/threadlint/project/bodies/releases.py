@@ -140,10 +140,18 @@ class Look:
 
     def _raises(self, node: Node) -> bool:
         if isinstance(node, Call):
-            return not _quiet(node) and all(
+            return not (_quiet(node) or self._waits_for_a_lock(node)) and all(
                 one.call.id != node.id and not _told(node, one.receiver) for one in self.calls
             )
         return isinstance(node, (Suspend, Assert))
+
+    def _waits_for_a_lock(self, call: Call) -> bool:
+        """`lock.__enter__()` and `condition.wait()` raise no more than `acquire()`."""
+        callee = call.callee
+        if not isinstance(callee, Ref) or callee.path[-1:] not in (("__enter__",), ("wait",)):
+            return False
+        lock = self.locks.of(callee.receiver, self.func)
+        return lock is not None and lock.known and lock.kind.world == "threads"
 
     def left_held(self, *, raising_only: bool = False) -> tuple[str, Span] | None:
         """How and where the function is left with the lock held, as messages tell it; with `raising_only`, only by an error."""

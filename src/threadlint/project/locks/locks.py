@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from threadlint.facts.model import Const, Loop, Node, Ref, Root, Span, Value
+from threadlint.facts.model import Const, If, Jump, Loop, Match, Node, Ref, Root, Span, Value
 from threadlint.facts.screen import lockish
 from threadlint.knowledge.stdlib import LOCKS, SAME_ON_ENTER, LockType
 from threadlint.project.names.counts import number
@@ -72,6 +72,25 @@ class Step:
         return tuple(node for node, part in self.context if isinstance(node, Loop) and part == "body")
 
 
+def may_follow(before: Step, after: Step) -> bool:
+    """Whether one run of their function can come from the first step to the second, going downwards: not from one branch into the other, nor past a return."""
+    for depth, (node, part) in enumerate(before.context):
+        there = after.context[depth] if depth < len(after.context) else None
+        if there is None or there[0] is not node:
+            return not any(_ends(inner, where) for inner, where in before.context[depth:])
+        if part != there[1] and isinstance(node, (If, Match)):
+            return False
+    return True
+
+
+def _ends(node: Node, part: str) -> bool:
+    """Whether the branch leaves the function at its end."""
+    if not isinstance(node, If):
+        return False
+    last = (node.body if part == "body" else node.orelse)[-1]
+    return isinstance(last, Jump) and last.kind in ("return", "raise")
+
+
 def is_held_at(steps: list[Step], node: Node) -> bool:
     """Whether the function holds a lock where the node stands."""
     return any(step.node is node and step.held for step in steps)
@@ -136,7 +155,8 @@ class Locks:
             if len(origins) == 1 and not (origins != {(func.id, _number(value))} and self._made_for_others(first))
             else self._attribute(value, func) or self.place(value, func)
         )
-        reentrant = kind.reentrant and all(LOCKS[str(thing.type)].reentrant for thing in locks)
+        # an argument may say whether it is
+        reentrant = any(LOCKS[str(thing.type)].reentrant for thing in locks)
         return Lock(name, self._text(value, func), kind, reentrant, permits, each)
 
     def _text(self, value: Value, func: Func) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from threadlint.changes import Change
-from threadlint.facts.model import Compare, If, Jump, Logic, Loop, Ref, Root, Value
+from threadlint.facts.model import Compare, If, Jump, Logic, Loop, Ref, Root, Value, walk
 from threadlint.findings import Fix, Problem, Related, Severity
 from threadlint.knowledge.stdlib import QUEUES
 from threadlint.project.locks.locks import Step, text
@@ -108,9 +108,10 @@ def _check(
         use = gets.get(getattr(step.node, "id", -1))
         if use is None or step.node is not use.call:
             continue
-        question = _question(steps, number, questions)
-        if question is None or _locked(steps, question, step):
+        asking = _question(steps, number, questions)
+        if asking is None or _locked(steps, asking[0], step):
             continue
+        question, test = asking
         rival = project.consumers.rivals(origin, func)
         asked = Related(project.site(func, question.call.span), "asked here")
         name = text(use.receiver)
@@ -134,7 +135,11 @@ def _check(
                     fix=Fix(Change.GET_NOWAIT, (site,), safe=QUEUES[project.queues.kinds[origin]] == "threads"),
                 ),
             )
-        elif QUEUES[project.queues.kinds[origin]] == "processes" and _filled_elsewhere(project, uses):
+        elif (
+            QUEUES[project.queues.kinds[origin]] == "processes"
+            and _filled_elsewhere(project, uses)
+            and not _asked_again(test, step)
+        ):
             yield (
                 use,
                 Problem(
@@ -146,8 +151,8 @@ def _check(
             )
 
 
-def _question(steps: list[Step], number: int, questions: dict[int, Use]) -> Use | None:
-    """The question that decides whether the step runs: the test of an `if` or `while` around it, or of one before it that leaves."""
+def _question(steps: list[Step], number: int, questions: dict[int, Use]) -> tuple[Use, If | Loop] | None:
+    """The question that decides whether the step runs: the test of an `if` or `while` around it, or of one before it that leaves; and whose test it is."""
     here = steps[number]
     for node, _ in reversed(here.context):
         test = (
@@ -158,8 +163,8 @@ def _question(steps: list[Step], number: int, questions: dict[int, Use]) -> Use 
             else None
         )
         for use in questions.values():
-            if test is not None and _decides(test, str(use.call.id)):
-                return use
+            if isinstance(node, (If, Loop)) and test is not None and _decides(test, str(use.call.id)):
+                return use, node
     for before in reversed(steps[:number]):
         node = before.node
         if (
@@ -170,8 +175,18 @@ def _question(steps: list[Step], number: int, questions: dict[int, Use]) -> Use 
         ):
             for use in questions.values():
                 if _decides(node.test, str(use.call.id)):
-                    return use
+                    return use, node
     return None
+
+
+def _asked_again(test: If | Loop, get: Step) -> bool:
+    """Whether a loop asks again after the answer that the queue is empty, so that what was on its way is seen then."""
+    if isinstance(test, Loop):
+        return False
+    inside = any(node is test for node, _ in get.context)
+    when_empty = test.orelse if inside else test.body
+    goes_on = not any(isinstance(one, Jump) and one.kind != "continue" for one in walk(when_empty))
+    return goes_on and any(loop.kind == "while" for loop in get.loops)
 
 
 def _decides(test: Value, number: str) -> bool:

@@ -8,7 +8,7 @@ from threadlint.changes import Change
 from threadlint.facts.model import Access, Call, Const, Ref, Value
 from threadlint.findings import Fix, Problem, Related, Severity
 from threadlint.project.bodies.lifetimes import Life, receiver_of
-from threadlint.project.locks.locks import text
+from threadlint.project.locks.locks import may_follow, text
 from threadlint.project.names.things import External, Func
 from threadlint.project.project import Project
 from threadlint.project.queues.queues import Origin, Use
@@ -143,8 +143,8 @@ def _subprocess(project: Project, func: Func, call: Call) -> Iterator[Problem]:
         if not node.args and node.keyword("timeout") in (None, Const(None))
     ]
     reads = sorted(_reads(project, func, life, pipes))
-    if waits and reads and waits[0][1] < reads[0]:
-        steps = project.steps(func)
+    steps = project.steps(func)
+    if waits and reads and waits[0][1] < reads[0] and may_follow(steps[waits[0][1]], steps[reads[0]]):
         yield Problem(
             project.site(func, waits[0][0].span),
             f"the subprocess is waited for before its `{pipes[0]}` is read; it cannot end while the pipe is full",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from threadlint.changes import Change
-from threadlint.facts.model import Access, Call, Handler, Jump, Loop, Node, Ref, Suspend, Try, With, walk
+from threadlint.facts.model import Access, Call, Handler, Jump, Kind, Loop, Node, Ref, Suspend, Try, With, walk
 from threadlint.findings import Fix, Problem, Related, Severity
 from threadlint.project.bodies.paths import catches_all, suppresses_all
 from threadlint.project.names.test_files import in_tests
@@ -107,7 +107,7 @@ def swallowed_worker_error(project: Project) -> Iterator[Problem]:
 def _check(project: Project, func: Func, spawn: Spawn) -> Iterator[Problem]:
     whole = spawn.kind in ("executor", "pool")
     for node, looped in _works(func.facts.body, work=whole, looped=False):
-        if isinstance(node, Try):
+        if isinstance(node, Try) and not _tells_success(node):
             for handler in node.handlers:
                 if (
                     catches_all(handler)
@@ -187,6 +187,11 @@ def _is_work(body: tuple[Node, ...]) -> bool:
             if name not in _TIDYING:
                 return True
     return False
+
+
+def _tells_success(node: Try) -> bool:
+    """Whether the `else` stores something, so that it is missing after a failure."""
+    return any(isinstance(one, Access) and one.kind in (Kind.WRITE, Kind.UPDATE) for one in walk(node.orelse))
 
 
 def _expected(node: Try, handler: Handler) -> bool:
