@@ -166,8 +166,8 @@ def _tested_once(project: Project, wait: Waiting, tests: list[Test]) -> Iterator
 
 def _loop(project: Project, wait: Waiting, test: Test) -> Fix | None:
     """A `while` in place of the `if`, where the wait is all that stands in it; with a timeout that would wait longer than asked."""
-    node = test.node
-    if wait.limited or wait.wait.step.context[-1][0] is not node or not isinstance(node, If):
+    node, context = test.node, wait.wait.step.context
+    if wait.limited or not context or context[-1][0] is not node or not isinstance(node, If):
         return None
     inside = [one for one in walk(node.body) if isinstance(one, (Call, Suspend))]
     if node.orelse or any(one.span[0] != wait.wait.call.span[0] for one in inside):
