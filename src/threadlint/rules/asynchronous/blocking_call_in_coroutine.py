@@ -10,6 +10,7 @@ from threadlint.facts.model import Call, Ref, Root, Value
 from threadlint.findings import Confidence, Fix, Oracle, Problem, Related, Severity, Site
 from threadlint.knowledge.blocking import ENDING_NAMES, ENDINGS
 from threadlint.project.locks.locks import text
+from threadlint.project.names.mentions import last_part
 from threadlint.project.names.test_files import in_tests
 from threadlint.project.names.things import ClassThing, External, Func, FunctionThing
 from threadlint.project.project import Project
@@ -184,7 +185,24 @@ def _gives_a_value(project: Project, func: Func, inner: Call) -> bool:
     given = (*inner.args, *(value for _, value in inner.keywords))
     return not any(
         isinstance(thing, (FunctionThing, ClassThing)) for value in given for thing in project.types.of(value, func)
+    ) and not any(
+        isinstance(thing, FunctionThing) and _may_give_a_function(project, thing.func)
+        for thing in project.callees(func, inner)
     )
+
+
+def _may_give_a_function(project: Project, func: Func) -> bool:
+    """Whether the function is declared to return one, or returns what only a run can tell: an attribute, an item, the result of a maker."""
+    declared = func.facts.returns
+    if isinstance(declared, Ref) and last_part(declared) in ("Callable", "partial", "Any"):
+        return True
+    for value in project.types.returned(func):
+        if isinstance(value, Ref) and value.root != Root.RESULT and value.path:
+            return True
+        call = project.links.calls[func.id].get(int(value.name)) if _is_result(value) else None
+        if call is not None and any(part in last_part(call.callee).lower() for part in _MAKERS):
+            return True
+    return False
 
 
 def _ends(func: Func, blocking: Blocking, route: tuple[tuple[Func, Call], ...]) -> bool:
