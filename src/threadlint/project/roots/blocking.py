@@ -15,6 +15,8 @@ from threadlint.project.names.values import refs
 
 _DONE = frozenset({"done", "is_set", "is_alive", "empty", "qsize", "poll", "wrap_future", "isfuture", "exitcode"})
 
+_GIVING_RESULTS = frozenset({"result", "exception"})
+
 
 @dataclass(frozen=True, slots=True)
 class Blocking:
@@ -99,6 +101,8 @@ class BlockingCalls:
             return False
         receiver = call.callee.receiver
         calls = self.types.links.calls[func.id]
+        if call.callee.path[-1] in _GIVING_RESULTS and self._awaited_before(func, call, receiver):
+            return True
         for other in calls.values():
             callee = other.callee
             if not isinstance(callee, Ref):
@@ -118,6 +122,17 @@ class BlockingCalls:
             for test in tests
             for ref in refs(test)
         )
+
+    def _awaited_before(self, func: Func, call: Call, receiver: Ref) -> bool:
+        """`await ended(future)`, and then `future.result()`: a coroutine that is given the future, in another or by itself, has waited for its end."""
+        calls = self.types.links.calls[func.id]
+        todo = [other for other in calls.values() if other.id < call.id and other.use.startswith("awaited")]
+        for other in todo:  # grows meanwhile
+            if receiver in other.args:
+                return True
+            inner = (calls.get(int(ref.name)) for ref in other.args if isinstance(ref, Ref) and ref.root == Root.RESULT)
+            todo += [one for one in inner if one is not None]
+        return False
 
     def _executors(self, func: Func, step: Step, node: With) -> Iterator[tuple[Step, Blocking]]:
         """The end of `with ThreadPoolExecutor()` waits for what was submitted; what went there by `run_in_executor` has been awaited."""

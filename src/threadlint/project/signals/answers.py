@@ -146,7 +146,13 @@ class Answers:
             for thing in self.types.of(node.callee, func)
             if isinstance(thing, ClassThing) and (init := self.types.method(thing.cls, "__init__")) is not None
         ]
-        targets += [spawn.target.func for spawn in self.spawns if spawn.call is node and spawn.func is func]
+        targets += [
+            spawn.target.func
+            for spawn in self.spawns
+            if spawn.call is node
+            and spawn.func is func
+            and any(is_it(value) for value in (*spawn.args, *(value for _, value in spawn.keywords)))
+        ]
         names.update(param.name for target in targets for param in target.facts.params)
         names.update([_HANDED_ON] if targets else ())
         return not targets

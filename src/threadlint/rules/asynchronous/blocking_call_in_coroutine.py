@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TypeGuard
 
 from threadlint.changes import Change
-from threadlint.facts.model import Call, Ref, Root, Value
+from threadlint.facts.model import Call, Compare, Const, If, Logic, Ref, Root, Value
 from threadlint.findings import Confidence, Fix, Oracle, Problem, Related, Severity, Site
 from threadlint.knowledge.blocking import ENDING_NAMES, ENDINGS
 from threadlint.project.locks.locks import text
@@ -141,6 +141,7 @@ def blocking_call_in_coroutine(project: Project) -> Iterator[Problem]:
                 project.loop_calls.optional(func, step)
                 or project.loop_calls.waits_for_own(blocking.call, func)  # TL705
                 or _looked_before(project, blocking, route)
+                or (not route and _meant_for_threads(project, func))
             ):
                 continue
             if everything or not ((blocking.known and not route) or _ends(func, blocking, route)):
@@ -218,6 +219,30 @@ def _looked_before(project: Project, blocking: Blocking, route: tuple[tuple[Func
         for caller, _ in route
         for call in project.links.calls[caller.id].values()
     )
+
+
+def _meant_for_threads(project: Project, func: Func) -> bool:
+    """Whether callers await the coroutine only where they have no loop to keep free: `if self._loop is not None: ...`, and the coroutine in the `else`."""
+    steps = [
+        step
+        for caller in project.callers_of([func])
+        for step in project.steps(caller)
+        if isinstance(step.node, Call)
+        and any(isinstance(thing, FunctionThing) and thing.func is func for thing in project.callees(caller, step.node))
+    ]
+    return bool(steps) and all(
+        any(isinstance(node, If) and _without_loop(node.test, part) for node, part in step.context) for step in steps
+    )
+
+
+def _without_loop(test: Value, part: str) -> bool:
+    """Whether the branch is that of a test which finds no event loop."""
+    found = part == "body"
+    if isinstance(test, Logic) and test.op == "not":
+        test, found = test.items[0], not found
+    if isinstance(test, Compare) and test.op in ("is", "is not") and test.right == Const(None):
+        test, found = test.left, found == (test.op == "is not")
+    return not found and isinstance(test, Ref) and last_part(test).strip("_") in ("loop", "event_loop")
 
 
 def _fix(project: Project, func: Func, blocking: Blocking, site: Site) -> Fix | None:
