@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from threadlint.facts.model import Call, Derived, Logic, Many, Ref, Root, Value
+from threadlint.facts.model import Call, Const, Derived, Instance, Logic, Many, Ref, Root, Value
 from threadlint.knowledge.event_loops import LIBRARY_COROUTINES, SAME_FUNCTION
 from threadlint.project.names.linker import Links
 from threadlint.project.names.things import External, Func, FunctionThing
@@ -65,6 +65,8 @@ class Coroutines:
         things = self.types.of(callee, func)
         if not things or not isinstance(callee, Ref) or not self._all_known(callee, func):
             return ""
+        if len(callee.path) > 1 and not self._kept_are_known(callee.receiver, func):
+            return ""
         if all(isinstance(thing, External) for thing in things):
             known = [thing.name for thing in things if isinstance(thing, External) and thing.name in LIBRARY_COROUTINES]
             return known[0].replace("AbstractEventLoop", "loop") if len(known) == len(things) else ""
@@ -91,6 +93,23 @@ class Coroutines:
         return all(
             access.form == "annotation" or self.types.of(access.value, where)
             for where, access in self.links.bindings.get((scope, name.name), ())
+        )
+
+    def _kept_are_known(self, kept: Ref, func: Func) -> bool:
+        """Whether it is known of each value that the attribute of `self` gets, in any class of the family, what it is."""
+        owner = self.types.owner(func)
+        if owner is None or len(kept.path) != 1 or kept.name != self.types.self_name(func):
+            return True
+        stores = self.links.attributes.get(kept.path[0], ())
+        by_class, _ = self.types.stores_on_self(kept.path[0])
+        family = self.types.family(owner)
+        ours = (stores[number] for cls, numbers in by_class.items() if cls in family for number in numbers)
+        return all(
+            access.form == "annotation"
+            or access.value == Const(None)
+            or isinstance(access.value, Instance)
+            or self.types.of(access.value, where)
+            for where, access in ours
         )
 
     def _plain(self, func: Func) -> bool:

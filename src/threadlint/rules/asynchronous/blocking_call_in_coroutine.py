@@ -237,12 +237,12 @@ def _meant_for_threads(project: Project, func: Func) -> bool:
 
 def _without_loop(test: Value, part: str) -> bool:
     """Whether the branch is that of a test which finds no event loop."""
-    found = part == "body"
-    if isinstance(test, Logic) and test.op == "not":
-        test, found = test.items[0], not found
-    if isinstance(test, Compare) and test.op in ("is", "is not") and test.right == Const(None):
-        test, found = test.left, found == (test.op == "is not")
-    return not found and isinstance(test, Ref) and last_part(test).strip("_") in ("loop", "event_loop")
+    found, asked = part == "body", test
+    if isinstance(asked, Logic) and asked.op == "not":
+        found, asked = not found, asked.items[0]
+    if isinstance(asked, Compare) and asked.op in ("is", "is not") and asked.right == Const(None):
+        found, asked = found == (asked.op == "is not"), asked.left
+    return not found and isinstance(asked, Ref) and last_part(asked).strip("_") in ("loop", "event_loop")
 
 
 def _fix(project: Project, func: Func, blocking: Blocking, site: Site) -> Fix | None:

@@ -11,13 +11,14 @@ from threadlint.knowledge.event_loops import LIBRARY_COROUTINES, TASK_MAKERS
 from threadlint.project.bodies.lifetimes import named
 from threadlint.project.names.mentions import last_part
 from threadlint.project.names.test_files import in_tests
-from threadlint.project.names.things import External, Func, FunctionThing
+from threadlint.project.names.things import ClassThing, External, Func, FunctionThing
 from threadlint.project.names.values import refs
 from threadlint.project.project import Project
 from threadlint.project.roots.coroutines import is_coroutine_function
 from threadlint.rules.rule import rule
 
 _MAKING = frozenset({"create_task", "ensure_future", "gather"})
+_RUNNING = frozenset({"run_forever", "run_until_complete"})
 
 
 @rule("TL707", since="0.1", severity=Severity.ERROR, oracle=Oracle.NEVER_AWAITED)
@@ -124,13 +125,37 @@ def discarded_coroutine(project: Project) -> Iterator[Problem]:
 
 
 def _for_plain_code(project: Project, func: Func) -> set[int]:
-    """The numbers of the calls in branches for the plain twin of the code: `if _IS_SYNC: self.open()`."""
+    """The numbers of the calls in branches for the plain twin of the code: `if _IS_SYNC: self.open()`, or for objects of other classes."""
     return {
         step.node.id
         for step in project.steps(func)
         if isinstance(step.node, Call)
-        and any(isinstance(node, If) and _is_plain_branch(node.test, part) for node, part in step.context)
+        and any(
+            isinstance(node, If)
+            and (_is_plain_branch(node.test, part) or _is_of_other_class(project, func, step.node, node.test, part))
+            for node, part in step.context
+        )
     }
+
+
+def _is_of_other_class(project: Project, func: Func, call: Call, test: Value, part: str) -> bool:
+    """Whether the branch is for what has just been found to be no instance: `if isinstance(one, Task): await one.stop()`, and in the `else`, `one.stop()`."""
+    negated = isinstance(test, Logic) and test.op == "not"
+    test = test.items[0] if isinstance(test, Logic) and negated else test
+    asked = (
+        project.links.calls[func.id].get(int(test.name)) if isinstance(test, Ref) and test.root == Root.RESULT else None
+    )
+    if asked is None or last_part(asked.callee) != "isinstance" or negated != (part == "body") or len(asked.args) < 2:
+        return False
+    callee = call.callee
+    if not isinstance(callee, Ref) or not callee.path or asked.args[0] != callee.receiver:
+        return False
+    methods = (
+        project.types.method(thing.cls, callee.path[-1])
+        for thing in project.types.of(asked.args[1], func)
+        if isinstance(thing, ClassThing)
+    )
+    return any(method is not None and method.facts.is_async for method in methods)
 
 
 def _matters(project: Project, func: Func, call: Call) -> bool:
@@ -313,11 +338,14 @@ def _unread(project: Project, func: Func, call: Call) -> bool:
 
 
 def _waits_later(project: Project, func: Func, call: Call) -> bool:
-    """Whether the function stops after it has bound the task: until it goes on, the name keeps the task."""
+    """Whether the function stops, or runs the loop, after it has bound the task: until it goes on, the name keeps the task."""
     steps = project.steps(func)
     at = next((number for number, step in enumerate(steps) if step.node is call), 0)
     return any(
-        isinstance(step.node, Suspend) or getattr(step.node, "is_async", False) for step in steps[at + 1 :]
+        isinstance(step.node, Suspend)
+        or getattr(step.node, "is_async", False)
+        or (isinstance(step.node, Call) and last_part(step.node.callee) in _RUNNING)
+        for step in steps[at + 1 :]
     ) or bool(steps[at].loops)
 
 
