@@ -45,7 +45,9 @@ class Condition:
     step: int
     span: Span
     state: bool = False
-    """compared with some other value: which one does not matter here"""
+    """compared with some other value"""
+    other: Value | None = None
+    """that value"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +144,8 @@ class Checks:
             if isinstance(test.right, Const) and test.right.value is None:
                 yield from self._truth(test.left, func, number, absent=test.op in {"is", "=="})
             elif test.left.root != Root.RESULT:
-                yield Condition(self.uses.home(test.left, func), "", test.op in {"is", "=="}, number, span, state=True)
+                state = self.uses.home(test.left, func)
+                yield Condition(state, "", test.op in {"is", "=="}, number, span, state=True, other=test.right)
         elif test.op in {">", ">=", "!="} and isinstance(test.left, Ref) and test.left.root == Root.RESULT:
             sized = self._sized(test.left, func)
             if sized is not None:

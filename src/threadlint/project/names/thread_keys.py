@@ -29,6 +29,11 @@ def keyed_by_thread(types: Types, func: Func, key: str) -> bool:
     return bool(bound) and any(_is_identity(types, access.value, where, _DEEP) for where, access in bound)
 
 
+def names_thread(types: Types, func: Func, value: Value | None) -> bool:
+    """Whether the value is the identity of the current thread, or something computed from it."""
+    return _is_identity(types, value, func, _DEEP)
+
+
 def _is_identity(types: Types, value: Value | None, func: Func, depth: int) -> bool:
     if not isinstance(value, Ref) or depth == 0:
         return False

@@ -16,7 +16,7 @@ from threadlint.project.locks.entry_locks import EntryLocks
 from threadlint.project.locks.locks import Step
 from threadlint.project.names.identity import Identity
 from threadlint.project.names.things import ClassThing, Cls, Container, Func, FunctionThing, Object
-from threadlint.project.names.thread_keys import keyed_by_thread
+from threadlint.project.names.thread_keys import keyed_by_thread, names_thread
 from threadlint.project.races.expectations import Expectations
 from threadlint.project.races.guards import Guard, default_binding
 from threadlint.project.races.meetings import Meetings
@@ -219,6 +219,8 @@ class BreakableChecks:
                 or (condition.ref.root == Root.VAR and not condition.ref.path)
             ):
                 continue
+            if names_thread(self.uses.types, func, condition.other):
+                continue  # no other thread can make the test come out differently
             lock = self._state_lock(condition.ref, func)
             if not lock:
                 continue
