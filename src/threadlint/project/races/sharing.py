@@ -296,7 +296,7 @@ class Sharing:
         if whole.root == Root.GLOBAL and not whole.path:
             return Location(f"{whole.owner}.{whole.name}", Token("global", f"{whole.owner}.{whole.name}"), text(ref))
         token = self.ownership.of(base, func, binding)
-        if token is None or not token.shared:
+        if token is None or not token.shared or self.ownership.looked_up(things, step, token):
             return None
         for thing in things:
             if isinstance(thing, Object) and isinstance(thing.type, Cls):

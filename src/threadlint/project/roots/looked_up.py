@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from threadlint.facts.model import Ref, Value
+from threadlint.facts.model import Ref, Root, Value
 from threadlint.project.names.linker import Links
 from threadlint.project.names.things import Cls, Func, Object
 from threadlint.project.names.types import Types
@@ -33,14 +33,24 @@ def belongs(types: Types, method: Func, things: Iterable[object]) -> bool:
     )
 
 
-def is_per_thread(types: Types, value: Value, func: Func) -> bool:
-    """Whether the value is kept in thread-local storage or a context variable."""
-    if not isinstance(value, Ref):
+def is_per_thread(types: Types, value: Value | None, func: Func, depth: int = 3) -> bool:
+    """Whether the value is kept in thread-local storage or a context variable, or was taken out of it by way of local names."""
+    if not isinstance(value, Ref) or not depth:
         return False
     holders = (Ref(value.root, value.name, value.path[:end], value.owner) for end in range(len(value.path)))
-    return any(
+    if any(
         isinstance(thing, Object) and is_thread_local(types, thing) for one in holders for thing in types.of(one, func)
-    )
+    ):
+        return True
+    if value.root is Root.RESULT:
+        call = types.links.calls[func.id].get(int(value.name))
+        callee = call.callee if call is not None else None
+        taken = isinstance(callee, Ref) and callee.path[-1:] in (("get",), ("setdefault",))
+        return taken and is_per_thread(types, callee, func, depth - 1)
+    if value.root is not Root.VAR or value.owner != func.facts.qualname:
+        return False
+    bound = types.links.bindings.get((func.id, value.name), ())
+    return bool(bound) and all(is_per_thread(types, access.value, where, depth - 1) for where, access in bound)
 
 
 def is_thread_local(types: Types, thing: Object) -> bool:

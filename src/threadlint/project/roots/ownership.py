@@ -143,7 +143,7 @@ class Ownership:
             handed = self._handed(things, step, depth)
             if handed is not None:
                 return handed
-        if token is not None and token.shared and self._looked_up(things, step, token, depth):
+        if token is not None and token.shared and self.looked_up(things, step, token, depth):
             return None
         if token is not None and token.id.startswith(NEW) and not self._makes(things, step):
             token = Token(token.kind, token.id.removeprefix(NEW))
@@ -179,7 +179,7 @@ class Ownership:
             )
         return isinstance(value, Const) or (isinstance(value, Many) and not value.items and not value.keys)
 
-    def _looked_up(self, things: tuple[object, ...], step: str, token: Token, depth: int) -> bool:
+    def looked_up(self, things: tuple[object, ...], step: str, token: Token, depth: int = 0) -> bool:
         """Whether the attribute is a property that may give each thread another object, although all ask the same one."""
         if self._getters is None:
             self._getters = getters(self.types.links)
