@@ -326,7 +326,7 @@ class Project:
     @cached_property
     def expectations(self) -> Expectations:
         """Where the program shows that it expects several threads."""
-        return Expectations(self.types, self.identity, self.contexts)
+        return Expectations(self.types, self.identity, self.contexts, self.steps)
 
     @cached_property
     def breakable_checks(self) -> tuple[Broken, ...]:

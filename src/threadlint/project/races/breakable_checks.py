@@ -119,10 +119,10 @@ class BreakableChecks:
             if (
                 isinstance(thing, Object)
                 and isinstance(thing.type, Cls)
-                and self.identity.locks(thing.type)
+                and self.expectations.locks(thing.type)
                 and not self._own(check, thing.type)
             ):
-                lock = min(self.identity.locks(thing.type))
+                lock = min(self.expectations.locks(thing.type))
                 return Broken(
                     check, check.act.span, f"although `{thing.type.facts.name}` takes `{lock}` for each of them", harm
                 )
@@ -242,7 +242,7 @@ class BreakableChecks:
     def _state_lock(self, ref: Ref, func: Func) -> str:
         """The lock under which the attribute is set: by its property's setter, or wherever it is assigned."""
         cls = self.expectations.owner(ref, func)
-        if cls is None or not self.identity.locks(cls):
+        if cls is None or not self.expectations.locks(cls):
             return ""
         for variant in self.uses.types.links.method_variants.get(cls.id, {}).get(last_name(ref), ()):
             held = [one for step in self.steps(variant) for one in step.held]

@@ -5,9 +5,11 @@ The second trigger of RacerD (Blackshear et al., OOPSLA 2018), beside explicit t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 
 from threadlint.facts.model import Ref, Root
+from threadlint.project.locks.locks import Step
 from threadlint.project.names.identity import Identity
 from threadlint.project.names.linker import absolute
 from threadlint.project.names.things import ClassThing, Cls, Func, Module, Object
@@ -15,6 +17,8 @@ from threadlint.project.names.types import Types
 from threadlint.project.roots.contexts import MAIN, Contexts
 
 _THREADING = ("threading", "concurrent.futures", "_thread", "multiprocessing.pool", "multiprocessing.dummy")
+
+_MAKER_AND_MORE = 2
 
 
 @dataclass(slots=True)
@@ -24,6 +28,8 @@ class Expectations:
     types: Types
     identity: Identity
     contexts: Contexts
+    steps: Callable[[Func], list[Step]]
+    _taken: dict[str, frozenset[str]] = field(default_factory=dict)
 
     def on_threads(self, func: Func) -> bool:
         """Whether some thread root other than the main thread reaches the function."""
@@ -74,6 +80,37 @@ class Expectations:
         if func.facts.is_async:
             return ""
         cls = self.owner(ref, func)
-        if cls is not None and self.identity.locks(cls):
-            return f"of an object that owns a lock (`{min(self.identity.locks(cls))}`)"
-        return ""
+        locks = self.locks(cls) if cls is not None else ()
+        return f"of an object that owns a lock (`{min(locks)}`)" if locks else ""
+
+    def locks(self, cls: Cls) -> frozenset[str]:
+        """The names of the attributes with locks of the class, but for those that it only hands on, or that only other subclasses of a base take.
+
+        Such a lock does not say that several threads are expected here; one that nobody takes may have been forgotten.
+        """
+        known = self._taken.get(cls.id)
+        if known is None:
+            known = self._taken[cls.id] = frozenset(
+                name for name in self.identity.locks(cls) if self._serves(cls, name)
+            )
+        return known
+
+    def _serves(self, cls: Cls, name: str) -> bool:
+        """Whether the class, a base or a subclass takes the lock, or anybody that of such an object; or else nobody does anything with it."""
+        family = self.types.mro(cls)
+        others, named = False, 0
+        for func in self.types.links.mentions.functions((name,)):
+            owner = self.types.owner(func)
+            named += owner is not None and (owner in family or cls in self.types.mro(owner))
+            for taken in self._takers(func, name):
+                if taken is None or taken in family or cls in self.types.mro(taken):
+                    return True
+                others = others or not set(family).isdisjoint(self.types.mro(taken))
+        return not others and named < _MAKER_AND_MORE
+
+    def _takers(self, func: Func, name: str) -> Iterator[Cls | None]:
+        """The classes of the objects whose lock of this name the function takes; None where that is not known."""
+        for step in self.steps(func):
+            for held in step.held:
+                if isinstance(held.value, Ref) and held.value.path[-1:] == (name,):
+                    yield self.owner(held.value, func)
