@@ -138,6 +138,17 @@ def test_any_literal_can_be_stored(folder, value):
     assert lint(["a.py"], Config(root=folder.path)).failures == ()
 
 
+def test_files_that_import_a_name_from_each_other(folder):
+    """`b` takes `lock` from `a`, which has it from `b` by a star: it comes from nowhere."""
+    folder.write(
+        {
+            "a.py": "from b import *\n\n\ndef use():\n    with lock:\n        print(1)\n",
+            "b.py": "from a import lock\n",
+        }
+    )
+    assert lint(["a.py", "b.py"], Config(root=folder.path, select=("ALL",))).failures == ()
+
+
 def test_a_value_is_followed_along_a_long_chain_of_calls(folder):
     chain = "".join(f"def lock{n + 1}():\n    return lock{n}()\n\n" for n in range(150))
     head = "import threading\n\nLOCK = threading.Lock()\n\ndef lock0():\n    return LOCK\n\n"

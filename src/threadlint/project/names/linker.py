@@ -12,6 +12,8 @@ from threadlint.project.names.defaults import default_methods
 from threadlint.project.names.mentions import Mentions
 from threadlint.project.names.things import Cls, Func, Module
 
+_FAR = 20
+"""How many re-exports a name is followed through; files may take a name from each other."""
 _READ = Kind.READ
 _DOTTED = frozenset({Root.GLOBAL, Root.IMPORT})
 _NAMED = frozenset({Root.GLOBAL, Root.VAR, Root.CLASS})
@@ -178,11 +180,11 @@ def absolute(links: Links, module: Module, ref: Ref) -> Ref:
     return found
 
 
-def _global(links: Links, module: Module, ref: Ref) -> Ref:
+def _global(links: Links, module: Module, ref: Ref, depth: int = 0) -> Ref:
     full = f"{module.name}.{ref.name}"
     if full in KNOWN or canonical(full) != full:
         return Ref(Root.IMPORT, canonical(full), ref.path)
-    if (module.name, ref.name) not in links.bindings:
+    if depth < _FAR and (module.name, ref.name) not in links.bindings:
         for star in module.facts.stars:
             source = from_relative(module, star)
             target = links.modules.get(source)
@@ -191,7 +193,7 @@ def _global(links: Links, module: Module, ref: Ref) -> Ref:
                     return Ref(Root.IMPORT, canonical(f"{source}.{ref.name}"), ref.path)
                 continue
             if (target.name, ref.name) in links.bindings or ref.name in links.exports[target.name]:
-                return locate(links, f"{source}.{ref.name}", ref.path)
+                return locate(links, f"{source}.{ref.name}", ref.path, depth + 1)
     return Ref(Root.GLOBAL, ref.name, ref.path, module.name)
 
 
@@ -228,7 +230,7 @@ def locate(links: Links, dotted: str, path: tuple[str, ...] = (), depth: int = 0
             return Ref(Root.IMPORT, joined)
         name, rest = steps[end], tuple(steps[end + 1 :])
         exported = links.exports[joined].get(name)
-        if exported is not None and depth < 20:
+        if exported is not None and depth < _FAR:
             return locate(links, from_relative(module, exported), rest, depth + 1)
-        return _global(links, module, Ref(Root.GLOBAL, name, rest))
+        return _global(links, module, Ref(Root.GLOBAL, name, rest), depth)
     return Ref(Root.IMPORT, full, path)
