@@ -101,7 +101,9 @@ class BlockingCalls:
             return False
         receiver = call.callee.receiver
         calls = self.types.links.calls[func.id]
-        if call.callee.path[-1] in _GIVING_RESULTS and self._awaited_before(func, call, receiver):
+        if call.callee.path[-1] in _GIVING_RESULTS and (
+            self._awaited_before(func, call, receiver) or self._asked_for_end(func, call, receiver)
+        ):
             return True
         for other in calls.values():
             callee = other.callee
@@ -133,6 +135,16 @@ class BlockingCalls:
             inner = (calls.get(int(ref.name)) for ref in other.args if isinstance(ref, Ref) and ref.root == Root.RESULT)
             todo += [one for one in inner if one is not None]
         return False
+
+    def _asked_for_end(self, func: Func, call: Call, receiver: Ref) -> bool:
+        """`if future.cancelled(): ...` before: one asks how a future ended that has ended."""
+        return any(
+            other.id < call.id
+            and isinstance(other.callee, Ref)
+            and other.callee.path[-1:] == ("cancelled",)
+            and other.callee.receiver == receiver
+            for other in self.types.links.calls[func.id].values()
+        )
 
     def _executors(self, func: Func, step: Step, node: With) -> Iterator[tuple[Step, Blocking]]:
         """The end of `with ThreadPoolExecutor()` waits for what was submitted; what went there by `run_in_executor` has been awaited."""

@@ -18,7 +18,7 @@ from threadlint.project.names.types import Types
 from threadlint.project.names.values import refs
 from threadlint.project.roots.pools import Pools
 from threadlint.project.roots.thread_roots import Spawn
-from threadlint.project.signals.predicates import Predicates, State
+from threadlint.project.signals.predicates import Predicates, State, meet
 from threadlint.project.signals.signals import Origin, SignalCall, Signals
 
 GIVING = {"event": ("set",), "condition": ("notify", "notify_all")}
@@ -182,6 +182,7 @@ class Answers:
         if not notifying or not wait.origins:
             return
         ends = dict(self._ends(wait))
+        looked = frozenset().union(*(self.predicates.of(loop.value, wait.func) for loop in wait.step.loops))
         for func in self.links.functions_of(wait.func.module) if ends else ():
             if func is wait.func or func.id in self.entry.owned or func.facts.name in _SETTING_UP or func.is_module:
                 continue
@@ -193,9 +194,22 @@ class Answers:
                     and state in ends
                     and bool(use.value.value) is ends[state]
                     and self._same_self(func, wait.func, state)
+                    and not self._asks_first(func, use, looked - {state})
                     and not self._told(func, notifying)
                 ):
                     yield state, use
+
+    def _asks_first(self, func: Func, use: Use, others: frozenset[State]) -> bool:
+        """Whether the function leaves before the change by a test of what else the waiter's loop looks at: `if self.state == CLOSING: return`.
+
+        unsound: which of the answers lets it go on is not compared with the loop.
+        """
+        return any(
+            isinstance(step.node, If)
+            and any(_goes(one) for branch in (step.node.body, step.node.orelse) for one in branch[-1:])
+            and meet(self.predicates.of(step.node.test, func), others)
+            for step in self.steps(func)[: use.step]
+        )
 
     def _same_self(self, func: Func, other: Func, state: State) -> bool:
         return state[0] != "self" or func.facts.cls == other.facts.cls

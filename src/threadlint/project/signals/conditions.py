@@ -49,8 +49,7 @@ class Conditions:
             return None
         if call.method != "wait" or region is None or wait.limited or any(test.inside for test in tests):
             return None
-        own = [use for use in self.uses.acts(call.func) if use.act.writes and use.step < call.number]
-        taken = frozenset(self.predicates.state(use.ref, call.func) for use in own) - {()}
+        taken = self.own_changes(call)
         tests = [test for test in tests if not meet(test.state, taken)]  # what it takes itself it does not wait for
         for notify in self.signals.on(call.origins, "condition", *NOTIFYING):
             changed = frozenset(self._changes(notify.func))
@@ -59,6 +58,11 @@ class Conditions:
                 if seen and not (isinstance(test.node, If) and notify.func is call.func):
                     return Lost(test, seen[0], notify)
         return None
+
+    def own_changes(self, call: SignalCall) -> frozenset[State]:
+        """The state that the function itself changes before the call."""
+        own = [use for use in self.uses.acts(call.func) if use.act.writes and use.step < call.number]
+        return frozenset(self.predicates.state(use.ref, call.func) for use in own) - {()}
 
     def _changes(self, func: Func) -> set[State]:
         found = {self.predicates.state(use.ref, func) for use in self.uses.acts(func) if use.act.writes}

@@ -35,6 +35,7 @@ _MEANT = frozenset(
     }
 )
 _PROCESS_POOLS = frozenset(name for name, world in {**EXECUTORS, **POOLS}.items() if world == "processes")
+_START_METHODS = frozenset({"fork", "spawn", "forkserver"})
 _COPIED = ("__getstate__", "__reduce__", "__reduce_ex__", "__copy__")
 _FILES = frozenset({"open()", "sqlite3.Connection", "sqlite3.connect()"})
 _BETWEEN = {"threads": "threads of one process", "tasks": "tasks of one event loop"}
@@ -147,6 +148,8 @@ def _argument(project: Project, one: Handover, value: Value) -> Iterator[Problem
         if primitive.proxy or (primitive.world == "interpreters" and one.world == "interpreters"):
             return
         if primitive.world == "processes" and one.world == "processes" and primitive.kind in _INHERITED:
+            if _own_start_method(project):
+                return
             outcome = (
                 "can only be given to a process when it starts; the job fails with `RuntimeError`"
                 " (use a manager's, or `initializer`)"
@@ -197,6 +200,14 @@ def _start_method(project: Project, func: Func, call: Call) -> str:
             if isinstance(method, Const) and isinstance(method.value, str):
                 return "fork" if method.value == "fork" else "spawn"
     return ""
+
+
+def _own_start_method(project: Project) -> bool:
+    """Whether the program starts processes in the way of another library, which brings its own queues and locks: `set_start_method("dragon")`."""
+    asked = (call.argument(0, "method") for _, call in project.mentions.calls(["set_start_method"]))
+    return any(
+        isinstance(one, Const) and isinstance(one.value, str) and one.value not in _START_METHODS for one in asked
+    )
 
 
 def _function(project: Project, one: Handover) -> Iterator[Problem]:

@@ -99,7 +99,9 @@ def condition_wait_outside_loop(project: Project) -> Iterator[Problem]:
         wait = project.signals.conditions.waiting(call)
         if _is_looked_after(project, wait):
             continue
-        tests = [test for test in wait.tests() if isinstance(test.node, If)]
+        changed = project.signals.conditions.own_changes(call)
+        # what the function itself changes before it waits is not what it waits for
+        tests = [test for test in wait.tests() if isinstance(test.node, If) and not meet(test.state, changed)]
         if tests and project.signals.conditions.lost(call) is not None:
             continue  # told as TL504
         if tests:

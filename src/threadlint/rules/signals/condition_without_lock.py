@@ -9,7 +9,8 @@ from threadlint.facts.model import Const, If, Ref, Try
 from threadlint.findings import Confidence, Fix, Oracle, Problem, Related, Severity
 from threadlint.project.bodies.paths import catches
 from threadlint.project.locks.locks import ANY_LOCK, Lock, text
-from threadlint.project.names.things import Func
+from threadlint.project.names.mentions import last_part
+from threadlint.project.names.things import Cls, Func
 from threadlint.project.project import Project
 from threadlint.project.signals.predicates import told
 from threadlint.project.signals.signals import SignalCall
@@ -137,13 +138,25 @@ def _is_bare(project: Project, call: SignalCall, lock: Lock) -> bool:
     if lock.key in ever or ANY_LOCK in ever or _by_hand(project, func, lock) or _expects_error(call):
         return False
     cls = project.types.owner(func)
-    if cls is not None and any(project.types.method(cls, name) is not None for name in _WRAPPING):
+    if cls is not None and (
+        any(project.types.method(cls, name) is not None for name in _WRAPPING) or _taken_by_a_method(project, cls, lock)
+    ):
         return False
     if any(spawn.target.func is func for spawn in project.spawns) or func.is_module:
         return True
     if func.facts.owner or func.facts.name == "<lambda>":
         return func.id in project.entry.bare
     return not func.facts.name.startswith("_") or func.id in project.entry.bare
+
+
+def _taken_by_a_method(project: Project, cls: Cls, lock: Lock) -> bool:
+    """Whether a method takes the lock and keeps it, for callers that call others with it: `def lock(self): self.cond.acquire()`."""
+    for base in project.types.mro(cls):
+        for method in project.links.methods.get(base.id, {}).values() if isinstance(base, Cls) else ():
+            done = {last_part(call.callee) for call in project.links.calls[method.id].values()}
+            if "acquire" in done and "release" not in done and _by_hand(project, method, lock):
+                return True
+    return False
 
 
 def _by_hand(project: Project, func: Func, lock: Lock) -> bool:
