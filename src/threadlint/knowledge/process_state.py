@@ -2,7 +2,7 @@
 
 Source: the library reference of CPython 3.14: `os.chdir`, `os.umask`, `os.environ`, `contextlib` ("not suitable for use in library code and most threaded
 applications"), `locale.setlocale` ("not thread safe"), `signal.signal` (main thread only), `warnings.catch_warnings` ("not thread-safe"),
-`socket.setdefaulttimeout`, `gc`, `time.tzset`, `random`, `unittest.mock`.
+`socket.setdefaulttimeout`, `gc`, `random`, `unittest.mock`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,6 @@ CALLS: dict[str, str] = {
     "locale.setlocale": "the locale",
     "socket.setdefaulttimeout": "the default timeout of sockets",
     "warnings.catch_warnings": "the warning filters",
-    "time.tzset": "the time zone",
     "random.seed": "the state of `random`",
     "numpy.random.seed": "the state of `numpy.random`",
     "gc.disable": "garbage collection",

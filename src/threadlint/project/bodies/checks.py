@@ -93,7 +93,7 @@ class Checks:
             ]
             for condition, when_true in conditions:
                 for use in acts.get(condition.ref, ()):
-                    if self.relies(use, condition, func) and _depends(
+                    if self.relies(use, condition, func) and depends(
                         steps, number, node, use.step, when_true=when_true
                     ):
                         yield Check(func, condition, node, use)
@@ -109,7 +109,7 @@ class Checks:
 
     def region(self, steps: list[Step], number: int, node: If, *, when_true: bool) -> Iterator[int]:
         """The steps that run only when the test came out this way: the branch, and what follows when the other branch leaves."""
-        return (n for n in range(number + 1, len(steps)) if _depends(steps, number, node, n, when_true=when_true))
+        return (n for n in range(number + 1, len(steps)) if depends(steps, number, node, n, when_true=when_true))
 
     def conditions(self, test: Value, func: Func, number: int) -> Iterator[Condition]:
         """What is known when the test is true."""
@@ -253,7 +253,7 @@ def _same_key(one: str, other: str) -> bool:
     return one == other and "..." not in one
 
 
-def _depends(steps: list[Step], number: int, node: If, at: int, *, when_true: bool) -> bool:
+def depends(steps: list[Step], number: int, node: If, at: int, *, when_true: bool) -> bool:
     """Whether the step `at`, after the test at step `number`, runs only when the test came out this way."""
     part, other = ("body", node.orelse) if when_true else ("orelse", node.body)
     for outer, where in steps[at].context:

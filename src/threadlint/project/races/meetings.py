@@ -162,8 +162,9 @@ class Meetings:
             # unsound: two coroutines are taken to run on one event loop, wherever that runs
             if self._on_loop(first) and self._on_loop(second):
                 continue
+            chain = self.sharing.contexts.chain(caller_side.context)
             for spawn in self.sharing.contexts.roots(thread_side.roots & ~MAIN):
-                if spawn.end < 0:
+                if spawn.end < 0 and not self.sharing.standstill.at(spawn, caller_side.step, chain):
                     return Race(first, second, (spawn,), with_main=True)
         return None
 

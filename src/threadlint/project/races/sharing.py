@@ -13,6 +13,7 @@ from threadlint.project.locks.locks import ANY_LOCK, Step, text
 from threadlint.project.names.linker import absolute
 from threadlint.project.names.things import ClassThing, Cls, Func, Object
 from threadlint.project.names.types import Types
+from threadlint.project.races.standstill import Standstill
 from threadlint.project.roots.child_only import ChildOnly
 from threadlint.project.roots.contexts import MAIN, Context, Contexts, Origin
 from threadlint.project.roots.looked_up import is_thread_local
@@ -68,12 +69,16 @@ class Sharing:
     contexts: Contexts
     steps: Callable[[Func], list[Step]]
     child_only: ChildOnly
+    standstill: Standstill = field(init=False)
     _touches: dict[str, list[Touch]] | None = None
     _races: tuple[Race, ...] | None = None
     _definers: dict[tuple[str, str], str] = field(default_factory=dict)
     _kept: dict[tuple[str, int], bool] = field(default_factory=dict)
     _owners: dict[str, set[str]] = field(default_factory=dict)
     """by name of an attribute: the classes whose methods set it"""
+
+    def __post_init__(self) -> None:
+        self.standstill = Standstill(self.types, self.steps)
 
     def touches(self) -> dict[str, list[Touch]]:
         """All writing accesses to locations that more than one thread may reach, by location."""
@@ -232,6 +237,7 @@ class Sharing:
             or not entry.facts.cls
             or entry.facts.name.startswith("_")
             or not self._is_kept(spawn)
+            or self.standstill.at(spawn, touch.step, chain)
         ):
             return False
         return touch.location.owner.kind in ("self", "part") and self.types.owner(entry) is self.types.owner(spawn.func)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from threadlint.facts.model import Call, Value
+from threadlint.facts.model import Call, Ref, Root, Value
 from threadlint.knowledge.event_loops import POSTING, RUNNING
 from threadlint.project.locks.called import Calling
 from threadlint.project.locks.locks import Held, Step
@@ -112,7 +112,14 @@ class Passing:
             return False
         if call.use in ("discarded", "returned"):
             return True
-        return any(last_part(one.callee) in POSTING and call.result in one.args for one in calls)
+        posted = {value for one in calls if last_part(one.callee) in POSTING for value in one.args}
+        if not posted:
+            return False
+        bound = self.ownership.types.links.bindings
+        names = (value for value in posted if type(value) is Ref and value.root is Root.VAR and not value.path)
+        return call.result in posted or any(
+            access.value == call.result for name in names for _, access in bound.get((func.id, name.name), ())
+        )
 
     def _constructor(self, target: ClassThing) -> FunctionThing | None:
         init = self.ownership.types.method(target.cls, "__init__")
