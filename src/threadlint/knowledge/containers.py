@@ -38,6 +38,9 @@ KEYED = frozenset({"builtins.min", "builtins.max"})
 LISTENERS = ("listener", "observer", "subscriber", "callback")
 """Parts of names of containers whose items are called when something happens."""
 
+QUIET = frozenset({"put_nowait", "set", "set_result", "set_exception", "cancel"})
+"""Methods of queues, events, futures and tasks of asyncio that run nobody's code before they return: callbacks are left to the loop."""
+
 POSTING = frozenset(
     {"add_callback", "call_soon_threadsafe", "run_coroutine_threadsafe", "callFromThread", "add_callback_from_signal"}
 )

@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from threadlint.facts.model import Call, Loop, Ref, Root, walk
-from threadlint.knowledge.containers import LISTENERS, POSTING
+from threadlint.knowledge.containers import LISTENERS, POSTING, QUIET
 from threadlint.project.bodies.uses import Act, Use, Uses
 from threadlint.project.locks.locks import Step
-from threadlint.project.names.things import Cls, Func
+from threadlint.project.names.things import Cls, Func, Object
 from threadlint.project.names.types import Types
 
 
@@ -71,10 +71,20 @@ class Registries:
                 if (
                     callee.root == Root.VAR
                     and callee.name in names
-                    and (not callee.path or (listed and len(callee.path) == 1))
+                    and (not callee.path or (listed and len(callee.path) == 1 and not self._is_quiet(callee, use.func)))
                 ):
                     return ""
         return None
+
+    def _is_quiet(self, method: Ref, func: Func) -> bool:
+        """Whether the method, called on an item in a coroutine, only leaves something to the event loop."""
+        # unsound: what is not known to be another object is taken for one of asyncio
+        known = [thing.type for thing in self.types.of(method.receiver, func) if isinstance(thing, Object)]
+        return (
+            func.facts.is_async
+            and method.path[-1] in QUIET
+            and all(isinstance(kind, str) and kind.startswith("asyncio.") for kind in known)
+        )
 
     def _unlocked(self, use: Use) -> bool:
         return not self.steps(use.func)[use.step].held

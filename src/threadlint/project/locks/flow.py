@@ -26,11 +26,14 @@ from threadlint.facts.model import (
     walk,
 )
 from threadlint.knowledge.stdlib import LockType
-from threadlint.project.locks.locks import Effects, Held, Lock, Locks, Step
+from threadlint.project.locks.locks import Effects, Held, Lock, Locks, Step, text
 from threadlint.project.names.substitution import substitute
 from threadlint.project.names.things import Cls, Func, FunctionThing, Object
 
 State = tuple[Held, ...]
+_ACQUIRES = frozenset({"acquire", "__enter__"})
+_RELEASES = frozenset({"release", "__exit__"})
+_BARE = frozenset((name,) for name in _ACQUIRES | _RELEASES)
 _PASSIVE = frozenset({Access, Operate, Suspend})
 """Nodes that take no lock and let none go."""
 
@@ -41,7 +44,7 @@ def effects(locks: Locks, func: Func) -> Effects:
     if known is None:
         locks.effects[func.id] = known = Effects()
         bare = any(
-            isinstance(call.callee, Ref) and call.callee.path[-1:] in (("acquire",), ("release",))
+            isinstance(call.callee, Ref) and call.callee.path[-1:] in _BARE
             for call in locks.types.links.calls[func.id].values()
         )
         if bare:
@@ -190,15 +193,15 @@ class Flow:
             return self._called(node, held)
         last = callee.path[-1]
         receiver = callee.receiver
-        if last == "release":
-            lock = self._lock(receiver)
+        if last in _RELEASES or last == "unlock":
+            lock = self._lock(receiver) if last != "unlock" else self._mutex(receiver)
             if lock is not None:
                 for number in range(len(held) - 1, -1, -1):
                     if held[number].lock.key == lock.key:
                         return held[:number] + held[number + 1 :]
                 self.freed.add(lock.key)
-        elif last == "acquire":
-            lock = self._lock(receiver)
+        elif last in _ACQUIRES or last == "lock":
+            lock = self._lock(receiver) if last != "lock" else self._mutex(receiver)
             if lock is not None and (lock.kind.world != "tasks" or node.use.startswith("awaited")):
                 taken = Held(lock, receiver, self.func, node.span, lexical=False)
                 if _may_fail(node) and node.use != "discarded":
@@ -220,9 +223,23 @@ class Flow:
         if lock is None and own and cls is not None:
             method = types.method(cls, "acquire")
             if method is None or not effects(self.locks, method).taken:
-                text = f"{receiver.name}.acquire()"
-                return Lock(f"{cls.id}.acquire()", text, LockType("lock"), reentrant=True, known=False)
+                return Lock(
+                    f"{cls.id}.acquire()", f"{receiver.name}.acquire()", LockType("lock"), reentrant=True, known=False
+                )
         return lock
+
+    def _mutex(self, receiver: Ref) -> Lock | None:
+        """What the function calls both `lock()` and `unlock()` of, and is no object of the project: a mutex of Qt, say."""
+        calls = [call.callee for call in self.locks.types.links.calls[self.func.id].values()]
+        methods = {
+            callee.path[-1]: callee
+            for callee in calls
+            if isinstance(callee, Ref) and callee.path and callee.receiver == receiver
+        }
+        if not {"lock", "unlock"} <= methods.keys() or any(self.locks.types.functions(methods["lock"], self.func)):
+            return None
+        place = self.locks.place(receiver, self.func)
+        return Lock(place, text(receiver), LockType("lock"), reentrant=True, known=False)
 
     def _called(self, node: Call, held: State) -> State:
         """What a function of the project that takes a lock, and leaves it held (or the reverse), does to the lockset."""

@@ -19,7 +19,7 @@ class Identity:
 
     types: Types
     _classes: dict[tuple[str, int], str] = field(default_factory=dict)
-    _stores: dict[str, list[tuple[str, Func, Value]]] = field(default_factory=dict)
+    _stores: dict[str, list[tuple[str, Func, Value, bool]]] = field(default_factory=dict)
     _locks: dict[str, frozenset[str]] = field(default_factory=dict)
 
     def of(self, value: Value | None, func: Func) -> str:
@@ -43,7 +43,7 @@ class Identity:
             for base in self.types.mro(cls):
                 if isinstance(base, Cls):
                     found |= {
-                        name for name, things in self._attributes(base) if any(_is_lock(thing) for thing in things)
+                        name for name, things, _ in self._attributes(base) if any(_is_lock(thing) for thing in things)
                     }
             known = self._locks[cls.id] = frozenset(found)
         return known
@@ -73,24 +73,26 @@ class Identity:
                     known = next(
                         (
                             name
-                            for name, things in self._attributes(base)
-                            if any(self._thing(thing, depth - 1) for thing in things)
+                            for name, things, own in self._attributes(base)
+                            if own and any(self._thing(thing, depth - 1) for thing in things)
                         ),
                         "",
                     )
             self._classes[cls.id, depth] = known
         return known
 
-    def _attributes(self, cls: Cls) -> list[tuple[str, tuple[Thing, ...]]]:
-        """What the methods of the class make themselves and assign to attributes of `self`, and what its body does."""
+    def _attributes(self, cls: Cls) -> list[tuple[str, tuple[Thing, ...], bool]]:
+        """What the methods of the class make themselves and assign to attributes of `self` (true), and what its body does (false)."""
         if not self._stores:
             for name, stores in self.types.links.attributes.items():
                 for where, access in stores:
                     if isinstance(access.value, Ref) and access.value.root == Root.RESULT:
                         own = access.ref.path == (name,) and access.ref.name == self.types.self_name(where)
                         owner = where.facts.cls if own else ".".join([access.ref.name, *access.ref.path[:-1]])
-                        self._stores.setdefault(f"{where.module.name}:{owner}", []).append((name, where, access.value))
-        return [(name, self.types.of(value, where)) for name, where, value in self._stores.get(cls.id, ())]
+                        self._stores.setdefault(f"{where.module.name}:{owner}", []).append(
+                            (name, where, access.value, own)
+                        )
+        return [(name, self.types.of(value, where), own) for name, where, value, own in self._stores.get(cls.id, ())]
 
 
 def _is_lock(thing: Thing) -> bool:

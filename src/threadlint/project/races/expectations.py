@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from threadlint.facts.model import Ref, Root
+from threadlint.facts.model import Call, Ref, Root, Try
 from threadlint.project.locks.locks import Step
 from threadlint.project.names.identity import Identity
 from threadlint.project.names.linker import absolute
+from threadlint.project.names.mentions import last_part
 from threadlint.project.names.things import ClassThing, Cls, Func, Module, Object
 from threadlint.project.names.types import Types
 from threadlint.project.roots.contexts import MAIN, Contexts
@@ -19,6 +20,7 @@ from threadlint.project.roots.contexts import MAIN, Contexts
 _THREADING = ("threading", "concurrent.futures", "_thread", "multiprocessing.pool", "multiprocessing.dummy")
 
 _MAKER_AND_MORE = 2
+_ON_LOOP = frozenset({"get_running_loop", "current_task"})
 
 
 @dataclass(slots=True)
@@ -39,6 +41,17 @@ class Expectations:
         """Whether the module imports what makes threads or locks."""
         return any(
             name == known or name.startswith(f"{known}.") for name in module.facts.imports for known in _THREADING
+        )
+
+    def _on_loop(self, func: Func) -> bool:
+        """Whether the function is a coroutine function, or fails where no event loop runs: it runs in the loop's thread."""
+        if func.facts.is_async:
+            return True
+        return any(
+            isinstance(step.node, Call)
+            and last_part(step.node.callee) in _ON_LOOP
+            and not any(isinstance(node, Try) for node, _ in step.context)
+            for step in self.steps(func)
         )
 
     def _threaded(self, ref: Ref, func: Func) -> bool:
@@ -76,8 +89,8 @@ class Expectations:
         if self.is_global(ref, func):
             if self.on_threads(func):
                 return "in code that runs on threads"
-            return "in a module that uses threads" if self._threaded(ref, func) and not func.facts.is_async else ""
-        if func.facts.is_async:
+            return "in a module that uses threads" if self._threaded(ref, func) and not self._on_loop(func) else ""
+        if self._on_loop(func):
             return ""
         cls = self.owner(ref, func)
         locks = self.locks(cls) if cls is not None else ()
