@@ -193,8 +193,11 @@ class Sharing:
     def _in_threads(self, one: Touch, other: Touch) -> Race | None:
         if apart(one.location.owner, other.location.owner):
             return None
+        of_self = one.location.owner.kind in ("self", "part")
         for ours in self.contexts.roots(one.roots & ~MAIN):
             for theirs in self.contexts.roots(other.roots & ~MAIN):
+                if of_self and self.standstill.instead(ours, theirs):
+                    continue
                 if ours is not theirs and self._overlap(ours, theirs):
                     return None if self._signalled(one, other) else Race(one, other, (ours, theirs))
         return None
@@ -302,7 +305,7 @@ class Sharing:
         if whole.root == Root.GLOBAL and not whole.path:
             return Location(f"{whole.owner}.{whole.name}", Token("global", f"{whole.owner}.{whole.name}"), text(ref))
         token = self.ownership.of(base, func, binding)
-        if token is None or not token.shared or self.ownership.looked_up(things, step, token):
+        if token is None or not token.shared or self.ownership.per_thread(things, step):
             return None
         for thing in things:
             if isinstance(thing, Object) and isinstance(thing.type, Cls):

@@ -1,6 +1,7 @@
-"""Which accesses are made only while a thread is not there: behind a test of what the function that starts it, or the thread itself, sets.
+"""Which accesses are made only while a thread is not there: after it was joined, or behind a test of what is set while it runs.
 
-`if self.started: raise RuntimeError` at the top of a method, where `start()` says `self.started = True`, keeps the method and the thread apart.
+`if self.started: raise RuntimeError` at the top of a method, where `start()` says `self.started = True`, keeps the method and the thread apart. And of two
+threads that a method and its override start, an object has only one.
 """
 
 from __future__ import annotations
@@ -8,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
-from threadlint.facts.model import Access, Const, If, Kind, Ref, Root
+from threadlint.facts.model import Access, Call, Const, If, Kind, Ref, Root
 from threadlint.project.bodies.checks import depends
 from threadlint.project.locks.lock_calls import conjuncts
 from threadlint.project.locks.locks import Step
-from threadlint.project.names.things import Func
+from threadlint.project.names.mentions import last_part
+from threadlint.project.names.things import Func, Object
 from threadlint.project.names.types import Types
 from threadlint.project.roots.contexts import Context, Origin
 from threadlint.project.roots.thread_roots import Spawn
@@ -25,16 +27,56 @@ class Standstill:
     types: Types
     steps: Callable[[Func], list[Step]]
     _marks: dict[str, frozenset[str]] = field(default_factory=dict)
+    _joined: dict[tuple[str, str, int], list[int]] = field(default_factory=dict)
 
     def at(self, spawn: Spawn, step: int, chain: Iterable[tuple[Context, Origin]]) -> bool:
-        """Whether the step, to which the chain leads, is only reached while an attribute says that the thread does not run."""
-        # unsound: the attribute is taken to be set for as long as the thread runs
+        """Whether the step, to which the chain leads, is only reached while the thread does not run."""
+        # unsound: the attribute is taken to be set for as long as the thread runs, and a join to be waited for
         marks = self._set_by(spawn.func) | self._set_by(spawn.target.func)
-        for context, origin in chain if marks else ():
-            if not marks.isdisjoint(self._unset(context.func, step)):
+        for context, origin in chain:
+            func = context.func
+            if not marks.isdisjoint(self._unset(func, step)) or any(at < step for at in self._joins(func, spawn)):
                 return True
             step = origin.step
         return False
+
+    def instead(self, one: Spawn, other: Spawn) -> bool:
+        """Whether the two places are in a method and in one that overrides it and does not call it: an object runs only one of them."""
+        name = one.func.facts.name
+        ours, theirs = self.types.owner(one.func), self.types.owner(other.func)
+        if ours is None or theirs is None or ours is theirs or other.func.facts.name != name:
+            return False
+        above = theirs in self.types.mro(ours)
+        if not above and ours not in self.types.mro(theirs):
+            return False
+        override, cls = (one.func, ours) if above else (other.func, theirs)
+        bases = self.types.mro(cls)
+        return not any(
+            thing.func is not override and thing.func.facts.name == name and self.types.owner(thing.func) in bases
+            for call in self.types.links.calls[override.id].values()
+            if last_part(call.callee) == name
+            for thing in self.types.functions(call.callee, override)
+        )
+
+    def _joins(self, func: Func, spawn: Spawn) -> list[int]:
+        """The steps at which the function joins the thread."""
+        if spawn.kind not in ("thread", "timer", "class"):
+            return []
+        key = (func.id, spawn.func.id, spawn.call.id)
+        known = self._joined.get(key)
+        if known is None:
+            known = self._joined[key] = [
+                number
+                for number, step in enumerate(self.steps(func))
+                if type(step.node) is Call
+                and last_part(step.node.callee) == "join"
+                and isinstance(step.node.callee, Ref)
+                and any(
+                    isinstance(thing, Object) and thing.call is spawn.call
+                    for thing in self.types.of(step.node.callee.receiver, func)
+                )
+            ]
+        return known
 
     def _set_by(self, func: Func) -> frozenset[str]:
         """The attributes of `self` that the function gives something true."""

@@ -6,7 +6,7 @@ is as shared as the caller says.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from threadlint.facts.model import Access, Call, Const, Derived, Logic, Loop, Many, Ref, Root, Value
@@ -143,7 +143,7 @@ class Ownership:
             handed = self._handed(things, step, depth)
             if handed is not None:
                 return handed
-        if token is not None and token.shared and self.looked_up(things, step, token, depth):
+        if token is not None and token.shared and self._looked_up(things, step, token, depth):
             return None
         if token is not None and token.id.startswith(NEW) and not self._makes(things, step):
             token = Token(token.kind, token.id.removeprefix(NEW))
@@ -179,13 +179,9 @@ class Ownership:
             )
         return isinstance(value, Const) or (isinstance(value, Many) and not value.items and not value.keys)
 
-    def looked_up(self, things: tuple[object, ...], step: str, token: Token, depth: int = 0) -> bool:
+    def _looked_up(self, things: tuple[object, ...], step: str, token: Token, depth: int) -> bool:
         """Whether the attribute is a property that may give each thread another object, although all ask the same one."""
-        if self._getters is None:
-            self._getters = getters(self.types.links)
-        for getter in self._getters.get(step, ()) if depth <= _CALLS_DEEP else ():
-            if not belongs(self.types, getter, things):
-                continue
+        for getter in self._properties(things, step) if depth <= _CALLS_DEEP else ():
             bound = {self.types.self_name(getter): token}
             for value in self.types.returned(getter):
                 if isinstance(value, Const):
@@ -194,6 +190,20 @@ class Ownership:
                 if found is None or not found.shared:
                     return True
         return False
+
+    def per_thread(self, things: tuple[object, ...], step: str) -> bool:
+        """Whether the attribute is a property that takes its value out of thread-local storage."""
+        return any(
+            is_per_thread(self.types, value, getter)
+            for getter in self._properties(things, step)
+            for value in self.types.returned(getter)
+        )
+
+    def _properties(self, things: tuple[object, ...], step: str) -> Iterator[Func]:
+        """The getters of this name that one of the objects may have."""
+        if self._getters is None:
+            self._getters = getters(self.types.links)
+        return (getter for getter in self._getters.get(step, ()) if belongs(self.types, getter, things))
 
     def _handed(self, things: tuple[object, ...], step: str, depth: int) -> Token | None:
         """A shared object that was handed to the constructor: `Worker(stats)` with `self.stats = stats`."""

@@ -15,6 +15,7 @@ from threadlint.project.names.things import External, Func
 from threadlint.project.names.values import refs
 from threadlint.project.project import Project
 from threadlint.project.roots.contexts import MAIN, Context
+from threadlint.project.roots.thread_roots import Spawn
 from threadlint.project.routes import route
 from threadlint.rules.rule import rule
 
@@ -73,20 +74,23 @@ def process_global_state_in_thread(project: Project) -> Iterator[Problem]:
     - A change under a lock is left alone, though only threads that take the same lock are safe from it.
     - `warnings.catch_warnings()` is safe on free-threaded builds from Python 3.14, where it is not reported if the configuration asks for them.
     - Settings such as environment variables are reported only where several threads run the code: one thread may set them for all.
-    - Test files are left out.
+    - Test files are left out, and so is what only they run on threads.
     """
     for func in project.meetings.on_threads():
         reached = [(context, roots) for context, roots in project.meetings.contexts(func) if roots & ~MAIN]
         if not reached or in_tests(func) or all(context.held for context, _ in reached):
             continue
-        bits = project.meetings.roots(func)
+        # unsound: what tests start on threads says little about how the program itself is used
+        roots = [spawn for spawn in project.contexts.roots(project.meetings.roots(func)) if not in_tests(spawn.func)]
+        if not roots:
+            continue
         told: set[str] = set()
         steps = project.steps(func)
         for number, step in enumerate(steps):
             found = _change(project, func, step)
             if found is None or found[1] in told or step.held or _in_main_thread(project, func, step):
                 continue
-            if found[1] in SETTINGS and not any(spawn.many for spawn in project.contexts.roots(bits & ~MAIN)):
+            if found[1] in SETTINGS and not any(spawn.many for spawn in roots):
                 continue
             if not found[1] and all(
                 _if_told(project, context, step) or _asks_thread(project, context) for context, _ in reached
@@ -94,7 +98,7 @@ def process_global_state_in_thread(project: Project) -> Iterator[Problem]:
                 continue
             if not _entered_under_lock(project, func, steps, number):
                 told.add(found[1])
-                yield _problem(project, func, step, found, bits, tuple(route(project, reached[0][0])))
+                yield _problem(project, func, step, found, roots, tuple(route(project, reached[0][0])))
 
 
 def _change(project: Project, func: Func, step: Step) -> tuple[str, str] | None:
@@ -198,10 +202,9 @@ def _names_thread(project: Project, func: Func, ref: Ref) -> bool:
 
 
 def _problem(
-    project: Project, func: Func, step: Step, found: tuple[str, str], bits: int, why: tuple[Related, ...]
+    project: Project, func: Func, step: Step, found: tuple[str, str], roots: list[Spawn], why: tuple[Related, ...]
 ) -> Problem:
     what, changed = found
-    roots = list(project.contexts.roots(bits & ~MAIN))
     related = tuple(Related(project.site(spawn.func, spawn.span), spawn.story) for spawn in roots[:2])
     site = project.site(func, step.node.span)
     if not changed:
