@@ -74,6 +74,8 @@ class ThreadClasses:
             own = self.types.self_name(init)
             for call in self.links.calls[init.id].values():
                 receiver = receiver_of(call)
+                if isinstance(call.callee, Ref) and call.callee.root == Root.SUPER and call.callee.path == ("start",):
+                    return True
                 this = Ref(Root.VAR, own, (), init.facts.qualname)
                 if receiver == this and isinstance(call.callee, Ref):
                     return True

@@ -91,7 +91,7 @@ def lock_in_finalizer_or_signal_handler(project: Project) -> Iterator[Problem]:
 
     - Locks that are taken by the handler itself, or at most two calls further down. An `RLock` does not block its own thread and is not reported, though the
       handler may then see half of a change. A try (`blocking=False`) or a timeout is the usual way out, and is fine.
-    - `__del__` may acquire a lock that its own object has made: nobody else is inside then.
+    - `__del__` may acquire a lock that its own object, or a part that it has made for itself, has made: nobody else is inside then.
     - `Event.set()` in a signal handler is accepted. Handlers of `asyncio` (`loop.add_signal_handler`) and `atexit` do not interrupt anything.
     """
     for handler in _handlers(project):
@@ -146,12 +146,20 @@ def _acquire(project: Project, handler: _Handler) -> Acquire | None:
 
 
 def _own(project: Project, handler: _Handler, acquire: Acquire) -> bool:
-    """The lock of the very object that is going away."""
+    """The lock of the very object that is going away, or of one that it has made for itself and that others only reach through it."""
     cls = project.types.owner(handler.func)
     value = acquire.value
     if handler.func.facts.name != "__del__" or cls is None or not isinstance(value, Ref) or value.root != Root.VAR:
         return False
     family = [base.id for base in (*project.types.mro(cls), *project.types.subclasses(cls)) if isinstance(base, Cls)]
+    if len(value.path) == 2:
+        stores = [
+            access.value
+            for where, access in project.links.attributes.get(value.path[0], ())
+            if f"{where.module.name}:{where.facts.cls}" in family
+        ]
+        # unsound: others may have been given the part
+        return bool(stores) and all(isinstance(one, Ref) and one.root == Root.RESULT and not one.path for one in stores)
     return len(value.path) == 1 and any(acquire.lock.key.startswith(f"{base}.") for base in family)
 
 

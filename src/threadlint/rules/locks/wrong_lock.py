@@ -196,7 +196,12 @@ def _two_locks(project: Project, writes: list[_Write]) -> Iterator[Problem]:
         if mine[2].kind != Kind.UPDATE:
             continue
         for other in writes:
-            if mine[4] & other[4] or not mine[1].held or not other[1].held or not project.overlap.of(mine[0], other[0]):
+            if (
+                _callers_hold(project, mine, other)
+                or not mine[1].held
+                or not other[1].held
+                or not project.overlap.of(mine[0], other[0])
+            ):
                 continue
             ours = sum(bool(one[4] & mine[4]) for one in writes)
             first, second = (
@@ -204,6 +209,13 @@ def _two_locks(project: Project, writes: list[_Write]) -> Iterator[Problem]:
             )
             yield _between(project, first, second)
             return
+
+
+def _callers_hold(project: Project, mine: _Write, other: _Write) -> bool:
+    """Whether the two have a lock in common, counting what some caller is seen to hold."""
+    ever = project.entry.ever
+    ours, theirs = (one[4] | ever.get(one[0].id, frozenset()) for one in (mine, other))
+    return bool(ours & other[4] or mine[4] & theirs)
 
 
 def _between(project: Project, first: _Write, second: _Write) -> Problem:

@@ -190,8 +190,11 @@ def _is_work(body: tuple[Node, ...]) -> bool:
 
 
 def _tells_success(node: Try) -> bool:
-    """Whether the `else` stores something, so that it is missing after a failure."""
-    return any(isinstance(one, Access) and one.kind in (Kind.WRITE, Kind.UPDATE) for one in walk(node.orelse))
+    """Whether the `else` stores something in an object, so that it is missing after a failure."""
+    return any(
+        isinstance(one, Access) and one.kind in (Kind.WRITE, Kind.UPDATE) and bool(one.ref.path)
+        for one in walk(node.orelse)
+    )
 
 
 def _expected(node: Try, handler: Handler) -> bool:

@@ -87,6 +87,9 @@ def _run(project: Project, func: Func, call: Call) -> Iterator[Problem]:
         return
     if not receiver.path and receiver.name == project.types.self_name(func) and receiver.owner == func.facts.qualname:
         return
+    own = project.types.owner(func)
+    if func.facts.name == "run" and own is not None and project.thread_classes.base(own):
+        return  # a thread hands its work on
     objects = list(project.thread_classes.objects(receiver, func))
     if (
         objects
