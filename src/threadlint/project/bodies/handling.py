@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from threadlint.facts.model import Call, Handler, Jump, Node, Ref, Root, Try, Value, walk
+from threadlint.facts.model import Call, Handler, Jump, Node, Ref, Root, Try, Value, With, WithItem, walk
+from threadlint.facts.screen import lockish
 from threadlint.knowledge.quiet import QUIET
 from threadlint.project.bodies.paths import Paths, catches_all
 from threadlint.project.names.things import Func
@@ -69,7 +70,15 @@ def _plain(node: Node) -> bool:
     if isinstance(node, Call):
         callee = node.callee
         return isinstance(callee, Ref) and (callee.name, *callee.path)[-1].rpartition(".")[2] in QUIET
+    if isinstance(node, With):
+        # a lock around what is plain
+        return all(map(_is_lock, node.items)) and all(map(_plain, node.body))
     return not hasattr(node, "body")
+
+
+def _is_lock(item: WithItem) -> bool:
+    value = item.value
+    return isinstance(value, Ref) and value.root != Root.RESULT and lockish((value.name, *value.path)[-1])
 
 
 def _does_something(handler: Handler) -> bool:

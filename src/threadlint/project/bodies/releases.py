@@ -26,7 +26,7 @@ from threadlint.facts.model import (
 )
 from threadlint.knowledge.quiet import QUIET
 from threadlint.project.bodies.paths import Outcome, Paths, catches_all, suppresses_all
-from threadlint.project.locks.lock_calls import LockCall, answers, conjuncts, lock_calls
+from threadlint.project.locks.lock_calls import LockCall, answers, conjuncts, lock_calls, node_refs
 from threadlint.project.locks.locks import Locks, Step
 from threadlint.project.names.things import Func
 
@@ -174,12 +174,18 @@ class Look:
         return all({id(node) for node in own} - around for own in tests["release"])
 
     def same_condition(self) -> bool:
-        """`if safe: lock.acquire()` and later `if safe: lock.release()`."""
+        """`if safe: lock.acquire()`, or `safe and lock.acquire()`, and later `if safe: lock.release()`."""
         tests = self._tests()
+        if all(tests["release"]) and any(self._is_operand(one.call) for one in self.acquires):
+            return True
         asked = [node for own in tests["acquire"] for node in own]
         return any(
             one is not node and one.test == node.test for own in tests["release"] for node in own for one in asked
         )
+
+    def _is_operand(self, call: Call) -> bool:
+        """Whether the call is an operand of an expression that stands alone: nobody looks at what it returns, and something decides whether it runs."""
+        return call.use == "used" and all(call.result not in node_refs(step.node) for step in self.steps(self.func))
 
     def of_many(self) -> bool:
         """Whether a loop acquires several locks one by one, and another loop releases them."""

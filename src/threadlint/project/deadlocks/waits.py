@@ -14,6 +14,7 @@ from threadlint.facts.model import UNKNOWN, Call, Const, If, Loop, Ref, Root, Sp
 from threadlint.knowledge.stdlib import POOLS, QUEUES
 from threadlint.project.locks.acquires import Acquire, Acquires
 from threadlint.project.locks.entry_locks import EntryLocks
+from threadlint.project.locks.kept_from import kept_from
 from threadlint.project.locks.locks import Locks, Step, text
 from threadlint.project.names.linker import Links
 from threadlint.project.names.things import ClassThing, Cls, External, Func, FunctionThing, Object
@@ -48,6 +49,8 @@ class Wait:
     chain: tuple[tuple[Func, Span], ...] = ()
     asked: frozenset[str] = frozenset()
     """the attributes that conditions around the call ask for"""
+    step: Step | None = field(default=None, compare=False)
+    """where it stands in its function"""
 
 
 @dataclass(slots=True)
@@ -91,6 +94,9 @@ class Waits:
                 continue
             if not thing.func.facts.is_async or node.use.startswith("awaited"):
                 for wait in self.of(thing.func, depth + 1):
+                    place = wait.step
+                    if place is not None and kept_from(self.links, thing, self.steps(thing.func), place, node):
+                        continue
                     yield Wait(
                         wait.what,
                         wait.func,
@@ -119,7 +125,7 @@ class Waits:
         elif isinstance(node, Call) and isinstance(node.callee, Ref) and node.callee.path:
             found = self._method(func, node, node.callee) if not self._timed(func, step) else None
             if found is not None and found.needs and not self._asked(func, step, node.callee):
-                yield replace(found, asked=_flags(step))
+                yield replace(found, asked=_flags(step), step=step)
 
     def _asked(self, func: Func, step: Step, callee: Ref) -> bool:
         """`while not queue.empty(): queue.get()`: with everybody under the lock the answer still holds."""

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from threadlint.changes import Change
 from threadlint.facts.model import Access, Call, Root
 from threadlint.findings import Fix, Problem, Related, Severity
+from threadlint.knowledge.stdlib import LOCKS
 from threadlint.project.locks.lock_calls import LockCall, lock_calls, only_tries
-from threadlint.project.names.things import Func
+from threadlint.project.names.things import Func, Object
 from threadlint.project.project import Project
 from threadlint.rules.rule import rule
 
@@ -86,7 +87,7 @@ def ignored_acquire_result(project: Project) -> Iterator[Problem]:
         for one in calls:
             if one.method != "acquire" or one.lock.key not in project.let_go:
                 continue
-            if only_tries(one.call) and _ignored(project, func, one.call):
+            if only_tries(one.call) and _ignored(project, func, one.call) and _always_a_lock(project, func, one):
                 yield from _problem(project, func, one, calls)
 
 
@@ -113,6 +114,12 @@ def _problem(project: Project, func: Func, one: LockCall, calls: list[LockCall])
         tuple(related),
         fix=Fix(Change.RAISE, (site,)),
     )
+
+
+def _always_a_lock(project: Project, func: Func, one: LockCall) -> bool:
+    """Not a name that also holds an object of another class, whose `acquire` may raise."""
+    objects = [thing for thing in project.types.of(one.receiver, func) if isinstance(thing, Object)]
+    return all(isinstance(thing.type, str) and thing.type in LOCKS for thing in objects)
 
 
 def _ignored(project: Project, func: Func, call: Call) -> bool:

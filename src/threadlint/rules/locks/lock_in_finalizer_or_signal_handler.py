@@ -149,9 +149,15 @@ def _own(project: Project, handler: _Handler, acquire: Acquire) -> bool:
     """The lock of the very object that is going away, or of one that it has made for itself and that others only reach through it."""
     cls = project.types.owner(handler.func)
     value = acquire.value
-    if handler.func.facts.name != "__del__" or cls is None or not isinstance(value, Ref) or value.root != Root.VAR:
+    if handler.func.facts.name != "__del__" or cls is None:
         return False
     family = [base.id for base in (*project.types.mro(cls), *project.types.subclasses(cls)) if isinstance(base, Cls)]
+    if value is None:
+        part = project.links.classes.get(acquire.lock.key.rpartition(".__init__#")[0])
+        makers = project.callers_of([part]) if part is not None else []
+        return bool(makers) and all(f"{maker.module.name}:{maker.facts.cls}" in family for maker in makers)
+    if not isinstance(value, Ref) or value.root != Root.VAR:
+        return False
     if len(value.path) == 2:
         stores = [
             access.value
