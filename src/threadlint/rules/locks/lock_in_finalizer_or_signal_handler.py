@@ -158,7 +158,7 @@ def _own(project: Project, handler: _Handler, acquire: Acquire) -> bool:
         return bool(makers) and all(f"{maker.module.name}:{maker.facts.cls}" in family for maker in makers)
     if not isinstance(value, Ref) or value.root != Root.VAR:
         return False
-    if len(value.path) == 2:
+    if len(value.path) == 2 and ".__init__#" in acquire.lock.key:
         stores = [
             access.value
             for where, access in project.links.attributes.get(value.path[0], ())
