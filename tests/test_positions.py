@@ -141,7 +141,11 @@ NEWER = {
     "type defaults": "class C[T = int, *Ts = *tuple[int], **P = [int]]: pass\n",
     "nested f-string": "x = f'{a['b']}' + c\n",
     "t-string": "x = t'{a!r:{b}}' + c\n",
-    "except without parentheses": "try: a\nexcept b, c: d\n",
+    "t-strings side by side": "x = t'{a!r}' T'b' t'''{c\n}''' + d\n",
+    "raw t-string": "x = tr'\\{a}', Rt'{b}' + c, tR'{d}' 'e'\n",
+    "except without parentheses": "try: a\nexcept b, c: d\nexcept e.f, g(h): i\n",
+    "except* without parentheses": "try: a\nexcept* b, c: d\n",
+    "except with a last comma": "try: a\nexcept b,: # ,:\n  c\nexcept (d), : # ,:\n  e\nx = f[g,:]\n",
 }
 
 

@@ -6,12 +6,17 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 
 import pytest
 
 from support import RACE, RACE_LINE, ROOT
 
 pytest.importorskip("pre_commit")
+pytestmark = pytest.mark.skipif(
+    bool(sysconfig.get_config_var("Py_GIL_DISABLED")) and sys.version_info < (3, 14),
+    reason="msgspec, and so threadlint, can be installed on free-threaded builds from 3.14 on",
+)
 
 
 @pytest.fixture

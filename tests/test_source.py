@@ -24,6 +24,15 @@ UNREADABLE = {
         b"# coding: rot13\nx = 1\n",
         "1:1: the file is not text in the encoding that it declares, `rot13`",
     ),
+    "codec of no text in line 2": (
+        b"#!/bin/python\n# coding: rot13\n",
+        "2:1: the file is not text in the encoding that it declares, `rot13`",
+    ),
+    "mark and utf8": (
+        b"\xef\xbb\xbf\n# coding: utf8\n",
+        "2:1: the coding cookie contradicts the UTF-8 byte order mark",
+    ),
+    "not in the codec of the cookie": (b'# coding: ascii\nx = "\xc3\xa9"\n', "2:6: byte 0xc3 is not ascii"),
     "mark and cookie": (
         b"\xef\xbb\xbf# coding: latin-1\nx = 1\n",
         "1:1: the coding cookie contradicts the UTF-8 byte order mark",
@@ -50,6 +59,10 @@ READABLE = {
     "mark": (b"\xef\xbb\xbfx = 1\n", "x = 1\n"),
     "mark and utf-8": (b"\xef\xbb\xbf# coding: utf-8\n", "# coding: utf-8\n"),
     "latin-1": (b'# coding: latin-1\nx = "\xe9"\n', '# coding: latin-1\nx = "é"\n'),
+    "name that Emacs gives": (b"# -*- coding: utf-8-unix -*-\n", "# -*- coding: utf-8-unix -*-\n"),
+    "codec that Emacs names": (b'# coding: latin_1-dos\nx = "\xe9"\n', '# coding: latin_1-dos\nx = "é"\n'),
+    "cookie after code": (b"x = 1\n# coding: foo\n", "x = 1\n# coding: foo\n"),
+    "cookie in line 3": (b"\n\n# coding: foo\n", "\n\n# coding: foo\n"),
     "cookie in line 2": (
         b'#!/bin/python\n# coding: cp1252\nx = "\x93"\n',
         '#!/bin/python\n# coding: cp1252\nx = "\u201c"\n',

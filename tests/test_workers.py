@@ -78,7 +78,7 @@ def test_a_worker_that_dies_costs_its_file_only(spread, monkeypatch):
     monkeypatch.setattr(work, "extract", dying)
     alone = lint(spread, "--jobs", "1")
     spread.write({"bad.py": "deadly = 1\n", "worse.py": "deadly = 2\n"})
-    code, out, err = lint(spread, "--jobs", "2")
+    code, out, err = lint(spread, "--executor", "process", "--jobs", "2")
     assert (code, out) == (2, alone[1])
     lines = err.splitlines()
     assert sum("the process that read this file died" in line for line in lines) == 2

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import codecs
+import contextlib
 import re
 import sys
 import threading
-import tokenize
 import warnings
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
+
+from threadlint.facts.respelling import respelled
 
 if TYPE_CHECKING:
     import ast
@@ -27,7 +29,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 MAX_BRACKETS = 200
-"""CPython reads no more levels than this: MAXLEVEL in Parser/tokenizer.h (3.10) to Parser/lexer/state.h (3.13)."""
+"""CPython reads no more levels than this: MAXLEVEL in Parser/tokenizer.h (3.10) to Parser/lexer/state.h (3.14)."""
 MAX_PATTERN = 8
 """LibCST 1.9 needs time exponential in the nesting of brackets in a pattern, 2 to 4 times as much for each level."""
 MAX_DEPTH = 3200
@@ -37,6 +39,9 @@ SHALLOW = 60
 STACK_SIZES = (512 * 2**20, 64 * 2**20)
 """Bytes; only what is used of it takes memory. The second is for where so much address space is not to be had."""
 RECURSION_LIMIT = 100_000
+_LINE_END = re.compile(rb"\r\n|\r|\n")
+_COOKIE = re.compile(rb"[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)")
+_CODE = re.compile(rb"[ \t\f]*[^#\s]")
 DEEP_THREAD = "threadlint-deep"
 ROOMY_THREAD = "threadlint-reader"
 """Who gives a thread this name, with or without a number, also gives it a stack of `ROOM` bytes, as a main thread has."""
@@ -117,18 +122,35 @@ def decode(data: bytes, name: str) -> Source:
 
 
 def encoding_of(data: bytes) -> tuple[str, int]:
-    """The codec of the file, and the line that names it."""
-    head = [part + b"\n" for part in re.split(rb"\r\n|\r|\n", data, maxsplit=2)[:2]]
-    try:
-        encoding, lines = tokenize.detect_encoding(iter(head).__next__)
-    except SyntaxError as error:
-        line = next((number for number, text in enumerate(head, 1) if b"coding" in text), 1)
-        if "encoding problem" in str(error):
-            raise SourceError("the coding cookie contradicts the UTF-8 byte order mark", line) from None
-        if "unknown encoding" in str(error):
-            raise SourceError(f"{error} in the coding cookie", line) from None
-        return "utf-8", 1  # a byte that is not UTF-8; decoding says where
-    return encoding, max(len(lines), 1)
+    """The codec of the file, and the line that names it; raises `SourceError` for one that Python would not take.
+
+    The same whatever Python runs this: `tokenize.detect_encoding` has changed what it refuses.
+    """
+    marked = data.startswith(codecs.BOM_UTF8)
+    for line, text in enumerate(_LINE_END.split(data.removeprefix(codecs.BOM_UTF8), maxsplit=2)[:2], 1):
+        found = _COOKIE.match(text)
+        if found is not None:
+            codec = _usual_name(found[1].decode())
+            try:
+                codecs.lookup(codec)
+            except LookupError:
+                raise SourceError(f"unknown encoding: {codec} in the coding cookie", line) from None
+            if marked and codec != "utf-8":  # nor `utf8`, for Python
+                raise SourceError("the coding cookie contradicts the UTF-8 byte order mark", line)
+            return "utf-8-sig" if marked else codec, line
+        if _CODE.match(text):
+            break
+    return "utf-8-sig" if marked else "utf-8", 1
+
+
+def _usual_name(codec: str) -> str:
+    """Python's names for what editors call otherwise, such as `utf-8-unix`."""
+    start = codec[:12].lower().replace("_", "-") + "-"
+    if start.startswith("utf-8-"):
+        return "utf-8"
+    if start.startswith(("latin-1-", "iso-8859-1-", "iso-latin-1-")):
+        return "iso-8859-1"
+    return codec
 
 
 def _byte_place(data: bytes, offset: int) -> tuple[int, int]:
@@ -154,29 +176,33 @@ def _parse(source: Source) -> cst.Module:
 
     try:
         return cst.parse_module(source.text)
-    except cst.ParserSyntaxError as error:
-        found = _parse_old(source.text)
+    except (cst.ParserSyntaxError, cst.CSTLogicError) as error:
+        found = _parse_respelled(source.text)
         if found is None:
             raise _syntax_error(source, error) from None
         return found
 
 
-def _parse_old(text: str) -> cst.Module | None:
-    """What a text is to Python 3.6, where that is all that is wrong with it."""
-    if "async" not in text and "await" not in text:
-        return None
+def _parse_respelled(text: str) -> cst.Module | None:
+    """What a text is to Python 3.14, or to 3.6, where LibCST not knowing that is all that is wrong with it."""
     import libcst as cst  # noqa: PLC0415 see above
 
-    from threadlint.facts.old_names import parse_old  # noqa: PLC0415 as LibCST
+    newer = respelled(text)
+    if newer != text:
+        with contextlib.suppress(cst.ParserSyntaxError, cst.CSTLogicError):
+            return cst.parse_module(newer)
+    if "async" in text or "await" in text:
+        from threadlint.facts.old_names import parse_old  # noqa: PLC0415 as LibCST
 
-    try:
-        return parse_old(text)
-    except cst.ParserSyntaxError:
-        return None
+        with contextlib.suppress(cst.ParserSyntaxError, cst.CSTLogicError):
+            return parse_old(text)
+    return None
 
 
-def _syntax_error(source: Source, error: cst.ParserSyntaxError) -> SourceError:
+def _syntax_error(source: Source, error: cst.ParserSyntaxError | cst.CSTLogicError) -> SourceError:
     """What Python says of the same text, which reads better and points better; else where LibCST gave up."""
+    import libcst as cst  # noqa: PLC0415 see above
+
     try:
         python_tree(source.text)
     except SyntaxError as said:
@@ -186,6 +212,8 @@ def _syntax_error(source: Source, error: cst.ParserSyntaxError) -> SourceError:
         message = "syntax error"
     else:
         message = "LibCST, which reads the files for threadlint, does not know this syntax"
+    if isinstance(error, cst.CSTLogicError):  # its parser has found a mistake in itself, and says nothing of the text
+        return SourceError(message)
     where = re.search(r"error at (\d+):(\d+)", error.message)
     line, column = (int(where[1]), int(where[2]) + 1) if where else (error.editor_line, error.editor_column)
     return SourceError(message, line, column)

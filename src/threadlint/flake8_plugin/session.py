@@ -17,11 +17,9 @@ from __future__ import annotations
 
 import argparse
 import gc
-import io
 import logging
 import multiprocessing
 import os
-import tokenize
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -210,11 +208,13 @@ class Session:
 
 def encode(text: str) -> bytes:
     """The bytes of which flake8 made the text, in the encoding that it declares."""
+    from threadlint.facts.source import SourceError, encoding_of
+
+    data = text.encode("utf-8", "surrogateescape")
     try:
-        encoding, _ = tokenize.detect_encoding(io.BytesIO(text.encode("utf-8", "surrogateescape")).readline)
-        return text.encode(encoding)
-    except (SyntaxError, UnicodeEncodeError):
-        return text.encode("utf-8", "surrogateescape")
+        return text.encode(encoding_of(data)[0])
+    except (SourceError, UnicodeEncodeError, LookupError):
+        return data
 
 
 @contextmanager

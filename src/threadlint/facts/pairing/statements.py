@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import libcst as cst
 
-from threadlint.facts.pairing.base import Handler, Todo, body, branch, every, some
+from threadlint.facts.pairing.base import Handler, Mismatch, Todo, body, branch, every, some
 from threadlint.facts.pairing.expressions import arguments, parameters
 
 
@@ -143,6 +144,10 @@ def _try(node: Any, twin: Any, todo: Todo) -> None:
 
 
 def _except(node: Any, twin: Any, todo: Todo) -> None:
+    if (
+        type(twin.type) is ast.Tuple and type(node.type) is not cst.Tuple
+    ):  # `except A,:`, which LibCST reads without its comma
+        raise Mismatch
     some(node.type, twin.type, todo)
     body(node.body.body, twin.body, todo)
 

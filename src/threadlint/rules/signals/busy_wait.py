@@ -60,6 +60,7 @@ def busy_wait(project: Project) -> Iterator[Problem]:
 
     ```python
     import threading
+    import time
 
 
     class Loader:
@@ -67,7 +68,8 @@ def busy_wait(project: Project) -> Iterator[Problem]:
             self.done = False
 
         def load(self) -> None:
-            self.total = sum(number * number for number in range(1_000_000))
+            time.sleep(0.1)  # reads a large file
+            self.total = 42
             self.done = True
 
         def wait(self) -> None:
@@ -84,6 +86,7 @@ def busy_wait(project: Project) -> Iterator[Problem]:
 
     ```python
     import threading
+    import time
 
 
     class Loader:
@@ -91,7 +94,8 @@ def busy_wait(project: Project) -> Iterator[Problem]:
             self.done = threading.Event()
 
         def load(self) -> None:
-            self.total = sum(number * number for number in range(1_000_000))
+            time.sleep(0.1)  # reads a large file
+            self.total = 42
             self.done.set()
 
         def wait(self) -> None:
