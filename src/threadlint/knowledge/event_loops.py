@@ -7,6 +7,7 @@ Telethon ("Updates"), tornado 6 (`tornado.web`), websockets ("Server"), python-s
 
 from __future__ import annotations
 
+from threadlint.knowledge.async_clients import CLIENT_COROUTINES
 from threadlint.knowledge.frameworks import Runner
 from threadlint.knowledge.stdlib import LOOP_TYPES
 
@@ -123,7 +124,11 @@ LIBRARY_COROUTINES = frozenset(
         "asyncio.Condition.wait", "asyncio.Condition.wait_for", "asyncio.StreamWriter.drain", "asyncio.StreamWriter.wait_closed",
         *(f"asyncio.StreamReader.{name}" for name in ("read", "readline", "readexactly", "readuntil")),
         *(f"asyncio.AbstractEventLoop.{name}" for name in ("create_connection", "create_server", "sock_recv", "sock_sendall", "sock_connect", "sock_accept")),
+        *(f"asyncio.AbstractEventLoop.{name}" for name in ("create_unix_connection", "create_unix_server", "create_datagram_endpoint", "connect_read_pipe")),
+        *(f"asyncio.AbstractEventLoop.{name}" for name in ("connect_write_pipe", "subprocess_exec", "subprocess_shell", "sendfile", "start_tls")),
+        *(f"asyncio.AbstractEventLoop.{name}" for name in ("getaddrinfo", "getnameinfo", "shutdown_asyncgens", "shutdown_default_executor")),
         *(f"{library}.{name}" for library in ("anyio", "trio") for name in ("sleep", "sleep_until", "sleep_forever")),
+        *CLIENT_COROUTINES,
     }
 )  # fmt: skip
 """Coroutine functions of the library: a call does nothing until it is awaited."""

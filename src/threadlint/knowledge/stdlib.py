@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from threadlint.knowledge import primitives
+from threadlint.knowledge.async_clients import ENTERING_THEMSELVES
 from threadlint.knowledge.primitives import MAKERS, PRIMITIVES, of_kind
 
 
@@ -175,6 +176,7 @@ SAME_ON_ENTER = frozenset(
         "contextlib.ExitStack",
         "contextlib.AsyncExitStack",
         "sqlite3.Connection",
+        *ENTERING_THEMSELVES,
     }
 )
 """Context managers that `as` binds themselves."""

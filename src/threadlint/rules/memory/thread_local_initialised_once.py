@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from threadlint.facts.model import Kind, Try
+from threadlint.facts.model import Access, Const, If, Kind, Node, Ref, Root, Try, Value
 from threadlint.findings import Oracle, Problem, Related, Severity
 from threadlint.project.bodies.paths import catches
 from threadlint.project.bodies.thread_locals import LocalUse, Storage
+from threadlint.project.names.mentions import last_part
 from threadlint.project.names.test_files import in_tests
 from threadlint.project.names.things import Cls, Func
+from threadlint.project.names.values import refs
 from threadlint.project.project import Project
 from threadlint.project.roots.contexts import MAIN
 from threadlint.project.roots.thread_roots import Spawn
@@ -75,7 +77,7 @@ def thread_local_initialised_once(project: Project) -> Iterator[Problem]:
     ## Known limits
 
     - An attribute that some other function assigns too is taken to be set in each thread, unless the assignments stand in the function that starts the thread, before it
-      does so.
+      does so, or each such function reads the attribute before it assigns it.
     - Storage whose attributes are reached through `vars()`, `__dict__` or `hasattr()` is left alone, and so are reads in tests.
     """
     for storage in project.thread_locals.all():
@@ -85,8 +87,16 @@ def thread_local_initialised_once(project: Project) -> Iterator[Problem]:
             writes = [use for use in uses if use.kind == Kind.WRITE and not _initialises(storage, use)]
             if not writes or name in storage.asked or _has_default(project, storage, name):
                 continue
-            if all(_sets_up(project, use.func, storage.func) for use in writes):
-                yield from _everywhere_else(project, name, uses, writes)
+            branch = _branch(project, storage)
+            early = [
+                use
+                for use in writes
+                if _sets_up(project, use.func, storage.func)
+                and (use.func is not storage.func or branch <= _context(project, use))
+            ]
+            late = [use for use in writes if use not in early]
+            if early and all(_reads_first(project, uses, use) for use in late):
+                yield from _everywhere_else(project, storage, name, uses, early, branch)
             else:
                 yield from _in_threads(project, storage, name, uses, writes)
 
@@ -106,14 +116,75 @@ def _sets_up(project: Project, func: Func, maker: Func, depth: int = _DEEP) -> b
     )
 
 
-def _everywhere_else(project: Project, name: str, uses: list[LocalUse], writes: list[LocalUse]) -> Iterator[Problem]:
+def _context(project: Project, use: LocalUse) -> set[tuple[Node, str]]:
+    """The branches, loops and blocks that the use stands in."""
+    return set(project.steps(use.func)[use.step].context)
+
+
+def _branch(project: Project, storage: Storage) -> set[tuple[Node, str]]:
+    """The branches in which the storage is made for the first of those who ask for it: `if self._local is None: self._local = local()`."""
+    steps = project.steps(storage.func)
+    made = next((step for step in steps if step.node is storage.call), None)
+    home = next(
+        (
+            step.node.ref
+            for step in steps
+            if isinstance(step.node, Access)
+            and step.node.kind == Kind.WRITE
+            and step.node.value == storage.call.result
+            and (step.node.ref.path or step.node.ref.root == Root.GLOBAL)
+        ),
+        None,
+    )
+    if made is None or home is None:
+        return set()
+    return {
+        (node, part)
+        for node, part in made.context
+        if isinstance(node, If) and _asks_for(project, storage.func, node.test, home)
+    }
+
+
+def _asks_for(project: Project, func: Func, test: Value, home: Ref) -> bool:
+    """Whether the test looks whether the storage is there: by its name, or by `hasattr(self, "_local")`."""
+    for ref in refs(test):
+        if ref == home:
+            return True
+        call = project.links.calls[func.id].get(int(ref.name)) if ref.root == Root.RESULT else None
+        if call is not None and last_part(call.callee) in ("hasattr", "getattr") and len(call.args) > 1:
+            name = call.args[1]
+            if call.args[0] == home.receiver and isinstance(name, Const) and name.value == home.path[-1]:
+                return True
+    return False
+
+
+def _reads_first(project: Project, uses: list[LocalUse], write: LocalUse) -> bool:
+    """Whether the function, whenever it comes to this assignment, has read the attribute before: where it is missing, that read raises."""
+    return any(
+        use.func is write.func
+        and use.step < write.step
+        and use.kind in (Kind.READ, Kind.UPDATE)
+        and _context(project, use) <= _context(project, write)
+        and not _prepared(project, use)
+        for use in uses
+    )
+
+
+def _everywhere_else(
+    project: Project,
+    storage: Storage,
+    name: str,
+    uses: list[LocalUse],
+    writes: list[LocalUse],
+    branch: set[tuple[Node, str]],
+) -> Iterator[Problem]:
     """Set where the storage is made or by a module's body: any other function may run in another thread."""
     setters = {use.func.id for use in writes}
     told: set[str] = set()
     for use in uses:
         if (
             use.kind not in (Kind.READ, Kind.UPDATE)
-            or use.func.id in setters
+            or (use.func.id in setters and (use.func is not storage.func or branch <= _context(project, use)))
             or use.func.id in told
             or in_tests(use.func)
         ):
