@@ -14,6 +14,7 @@ CALLS: dict[str, str] = {
     "os.umask": "the file mode creation mask",
     "os.putenv": "environment variables",
     "os.unsetenv": "environment variables",
+    "os.reload_environ": "environment variables",  # from 3.14 on
     "os.environ.update": "environment variables",
     "os.environ.pop": "environment variables",
     "os.environ.clear": "environment variables",

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from threadlint.facts.model import Call, Ref
+from threadlint.facts.model import Access, Call, Kind, Ref, Root, With
 from threadlint.project.locks.locks import Step, text
 from threadlint.project.names.carriers import Made, carriers, last_name
 from threadlint.project.names.linker import Links
@@ -18,7 +18,10 @@ _METHODS = frozenset({"get", "set", "reset"})
 
 @dataclass(frozen=True, slots=True)
 class VarUse:
-    """One call of `get()`, `set()` or `reset()`; `var` says which variable (by the call that made it), `text` how this place names it."""
+    """One call of `get()`, `set()` or `reset()`; `var` says which variable (by the call that made it), `text` how this place names it.
+
+    The end of `with var.set(value):` is a `reset()` too; its step is the last one inside.
+    """
 
     var: Made
     method: str
@@ -56,7 +59,10 @@ class ContextVars:
             return ()
         known = self._answers.get(func.id)
         if known is None:
-            known = self._answers[func.id] = tuple(self._collect(func))
+            found = list(self._collect(func))
+            found.extend(_ends(found, self.steps(func)))
+            found.sort(key=lambda use: use.step)
+            known = self._answers[func.id] = tuple(found)
         return known
 
     def _collect(self, func: Func) -> Iterator[VarUse]:
@@ -76,3 +82,24 @@ class ContextVars:
                     and thing.call is not None
                 ):
                     yield VarUse((thing.frame.id, thing.call.id), method, func, number, node, text(receiver))
+
+
+def _ends(uses: list[VarUse], steps: list[Step]) -> Iterator[VarUse]:
+    """Where the tokens of `set()` that are context managers, as since Python 3.14 they can be, give the old value back."""
+    given = {str(use.call.id): use for use in uses if use.method == "set"}
+    if not given:
+        return
+    for number, step in enumerate(steps):
+        node = step.node
+        if isinstance(node, Access) and isinstance(node.value, Ref) and node.value.root is Root.RESULT:
+            if node.kind == Kind.WRITE and not node.ref.path and node.value.name in given:
+                given[f"{node.ref.root} {node.ref.name}"] = given[node.value.name]
+        elif isinstance(node, With):
+            for item in node.items:
+                value = item.value
+                name = value.name if isinstance(value, Ref) and value.root is Root.RESULT else ""
+                if isinstance(value, Ref) and not value.path:
+                    name = name or f"{value.root} {value.name}"
+                if name in given:
+                    inside = (n for n, one in enumerate(steps) if any(outer is node for outer, _ in one.context))
+                    yield replace(given[name], method="reset", step=max(inside, default=number))
