@@ -13,6 +13,7 @@ from threadlint.project.locks.locks import ANY_LOCK, Step, text
 from threadlint.project.names.linker import absolute
 from threadlint.project.names.things import ClassThing, Cls, Func, Object
 from threadlint.project.names.types import Types
+from threadlint.project.races.own_items import OwnItems
 from threadlint.project.races.standstill import Standstill
 from threadlint.project.roots.child_only import ChildOnly
 from threadlint.project.roots.contexts import MAIN, Context, Contexts, Origin
@@ -70,6 +71,7 @@ class Sharing:
     steps: Callable[[Func], list[Step]]
     child_only: ChildOnly
     standstill: Standstill = field(init=False)
+    own_items: OwnItems = field(init=False)
     _touches: dict[str, list[Touch]] | None = None
     _races: tuple[Race, ...] | None = None
     _definers: dict[tuple[str, str], str] = field(default_factory=dict)
@@ -79,6 +81,7 @@ class Sharing:
 
     def __post_init__(self) -> None:
         self.standstill = Standstill(self.types, self.steps)
+        self.own_items = OwnItems(self.types.links)
 
     def touches(self) -> dict[str, list[Touch]]:
         """All writing accesses to locations that more than one thread may reach, by location."""
@@ -187,7 +190,9 @@ class Sharing:
         return with_main
 
     def _with_itself(self, update: Touch) -> Race | None:
-        many = [spawn for spawn in self.contexts.roots(update.roots & ~MAIN) if spawn.many]
+        ref, func = update.access.ref, update.func
+        spawns = (spawn for spawn in self.contexts.roots(update.roots & ~MAIN) if spawn.many)
+        many = [spawn for spawn in spawns if not self.own_items.each(ref, func, spawn)]
         return Race(update, update, tuple(many)) if many and not update.held else None
 
     def _in_threads(self, one: Touch, other: Touch) -> Race | None:
@@ -197,6 +202,8 @@ class Sharing:
         for ours in self.contexts.roots(one.roots & ~MAIN):
             for theirs in self.contexts.roots(other.roots & ~MAIN):
                 if of_self and self.standstill.instead(ours, theirs):
+                    continue
+                if self.own_items.apart((one.access.ref, one.func, ours), (other.access.ref, other.func, theirs)):
                     continue
                 if ours is not theirs and self._overlap(ours, theirs):
                     return None if self._signalled(one, other) else Race(one, other, (ours, theirs))
