@@ -229,7 +229,7 @@ class Sharing:
 
     def _while_running(self, spawn: Spawn, touch: Touch, chain: list[tuple[Context, Origin]]) -> bool:
         """Whether the main thread's access, to which the chain leads, can come after the start of the thread and before its end."""
-        if chain[-1][1].spawn is not None:
+        if chain[-1][1].spawn is not None or self.standstill.at(spawn, touch.step, chain):
             return False
         step = touch.step
         for context, origin in chain:

@@ -31,14 +31,27 @@ class Standstill:
 
     def at(self, spawn: Spawn, step: int, chain: Iterable[tuple[Context, Origin]]) -> bool:
         """Whether the step, to which the chain leads, is only reached while the thread does not run."""
-        # unsound: the attribute is taken to be set for as long as the thread runs, and a join to be waited for
+        # unsound: the attribute is taken to be set for as long as the thread runs, a join to be waited for, and a test to come out the same each time
         marks = self._set_by(spawn.func) | self._set_by(spawn.target.func)
         for context, origin in chain:
             func = context.func
-            if not marks.isdisjoint(self._unset(func, step)) or any(at < step for at in self._joins(func, spawn)):
+            starts = spawn.begin if func is spawn.func else -1
+            if not marks.isdisjoint(self._unset(func, step)) or any(
+                starts < at < step for at in self._joins(func, spawn)
+            ):
+                return True
+            if func is spawn.func and self._other_branch(func, spawn.begin, step):
                 return True
             step = origin.step
         return False
+
+    def _other_branch(self, func: Func, one: int, other: int) -> bool:
+        """Whether a test of the function decides for one of the two steps and against the other."""
+        steps = self.steps(func)
+        if not (0 <= one < len(steps) and 0 <= other < len(steps)):
+            return False
+        branches = {id(node): part for node, part in steps[one].context if type(node) is If}
+        return any(branches.get(id(node), part) != part for node, part in steps[other].context)
 
     def instead(self, one: Spawn, other: Spawn) -> bool:
         """Whether the two places are in a method and in one that overrides it and does not call it: an object runs only one of them."""

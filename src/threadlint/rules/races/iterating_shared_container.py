@@ -11,6 +11,7 @@ from threadlint.project.bodies.registries import LiveLoop
 from threadlint.project.bodies.uses import Act, Use
 from threadlint.project.locks.locks import text
 from threadlint.project.project import Project
+from threadlint.project.races.guards import default_binding
 from threadlint.project.races.meetings import SharedUse
 from threadlint.project.races.sharing import Race
 from threadlint.rules.rule import rule
@@ -102,7 +103,7 @@ def iterating_shared_container(project: Project) -> Iterator[Problem]:
                 yield _problem(project, loop, *found)
     for live in project.registries.loops(uses):
         alone = live.loop.func.id in project.entry.owned or project.entry.ever.get(live.loop.func.id)
-        if not alone and project.site(live.loop.func, live.loop.span) not in told:
+        if not alone and project.site(live.loop.func, live.loop.span) not in told and not _guarded(project, live):
             yield _live(project, live)
 
 
@@ -124,6 +125,14 @@ def _told(project: Project, key: str, loop: SharedUse) -> bool:
     """Whether the location has a guard that the loop does without: another rule says so."""
     guard = project.guards.get(key)
     return guard is not None and any(one.use.func is loop.use.func for one in (*guard.outside, *guard.unsure))
+
+
+def _guarded(project: Project, live: LiveLoop) -> bool:
+    """The same for a loop over what an object or class has."""
+    func = live.loop.func
+    location = project.sharing.location(live.loop.ref, func, default_binding(func, project.types))
+    guard = project.guards.get(location.key) if location is not None else None
+    return guard is not None and any(one.use.func is func and one.use.step == live.loop.step for one in guard.outside)
 
 
 def _meeting(project: Project, loop: SharedUse, changes: list[SharedUse]) -> tuple[SharedUse, Race] | None:
