@@ -41,6 +41,9 @@ LISTENERS = ("listener", "observer", "subscriber", "callback")
 QUIET = frozenset({"put_nowait", "set", "set_result", "set_exception", "cancel"})
 """Methods of queues, events, futures and tasks of asyncio that run nobody's code before they return: callbacks are left to the loop."""
 
+STARTING = frozenset({"gather", "wait", "as_completed", "create_task", "ensure_future"})
+"""Functions and methods of asyncio that run several coroutines which were made before."""
+
 POSTING = frozenset(
     {"add_callback", "call_soon_threadsafe", "run_coroutine_threadsafe", "callFromThread", "add_callback_from_signal"}
 )

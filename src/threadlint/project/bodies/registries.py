@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from threadlint.facts.model import Call, Loop, Ref, Root, walk
-from threadlint.knowledge.containers import LISTENERS, POSTING, QUIET
+from threadlint.knowledge.containers import LISTENERS, POSTING, QUIET, STARTING
 from threadlint.project.bodies.uses import Act, Use, Uses
 from threadlint.project.locks.locks import Step
+from threadlint.project.names.mentions import last_part
 from threadlint.project.names.things import Cls, Func, Object
 from threadlint.project.names.types import Types
 
@@ -37,7 +38,7 @@ class Registries:
         """Those among the uses, which come by the name of the attribute."""
         for found in uses.values():
             for use in found:
-                posts = self._calls_items(use) if use.act is Act.ITERATE and self._unlocked(use) else None
+                posts = self._calls_items(use, found) if use.act is Act.ITERATE and self._unlocked(use) else None
                 if posts is None:
                     continue
                 owner = self._owner(use)
@@ -56,7 +57,7 @@ class Registries:
                 if adds and removes:
                     yield LiveLoop(use, removes[0], posts)
 
-    def _calls_items(self, use: Use) -> str | None:
+    def _calls_items(self, use: Use, uses: list[Use]) -> str | None:
         """Empty where the loop calls its items; the name of the method where it posts to an event loop; None where it does neither."""
         loop = self.steps(use.func)[use.step].node
         if not isinstance(loop, Loop) or loop.kind not in {"for", "comprehension", "generator"}:
@@ -71,20 +72,34 @@ class Registries:
                 if (
                     callee.root == Root.VAR
                     and callee.name in names
-                    and (not callee.path or (listed and len(callee.path) == 1 and not self._is_quiet(callee, use.func)))
+                    and (not callee.path or (listed and len(callee.path) == 1))
+                    and not (use.func.facts.is_async and self._is_quiet(node, callee, use.func, uses))
                 ):
                     return ""
         return None
 
-    def _is_quiet(self, method: Ref, func: Func) -> bool:
-        """Whether the method, called on an item in a coroutine, only leaves something to the event loop."""
+    def _is_quiet(self, call: Call, item: Ref, func: Func, uses: list[Use]) -> bool:
+        """Whether the call of an item, or of its method, in a coroutine neither waits nor runs what changes the container."""
+        if call.use.startswith("awaited"):
+            return False
+        if not item.path:
+            # coroutines that are made here, and run together later
+            names = {last_part(one.callee) for one in self.types.links.calls[func.id].values()}
+            return call.use == "used" and not names.isdisjoint(STARTING)
         # unsound: what is not known to be another object is taken for one of asyncio
-        known = [thing.type for thing in self.types.of(method.receiver, func) if isinstance(thing, Object)]
-        return (
-            func.facts.is_async
-            and method.path[-1] in QUIET
-            and all(isinstance(kind, str) and kind.startswith("asyncio.") for kind in known)
-        )
+        known = [thing.type for thing in self.types.of(item.receiver, func) if isinstance(thing, Object)]
+        if item.path[-1] in QUIET and all(isinstance(kind, str) and kind.startswith("asyncio.") for kind in known):
+            return True
+        return self._only_own(item.path[-1], {use.func.facts.name for use in uses if use.act.in_place})
+
+    def _only_own(self, method: str, changing: set[str]) -> bool:
+        """Whether the project has methods of this name, none of which calls anything named like the functions that change the container."""
+        links = self.types.links
+        if method not in links.method_names:
+            return False
+        found = [func for methods in links.methods.values() for name, func in methods.items() if name == method]
+        called = {last_part(call.callee) for func in found for call in links.calls[func.id].values()}
+        return bool(found) and changing.isdisjoint(called)
 
     def _unlocked(self, use: Use) -> bool:
         return not self.steps(use.func)[use.step].held

@@ -13,6 +13,7 @@ from threadlint.project.locks.locks import Step
 from threadlint.project.names.identity import Identity
 from threadlint.project.names.linker import absolute
 from threadlint.project.names.mentions import last_part
+from threadlint.project.names.test_files import in_tests
 from threadlint.project.names.things import ClassThing, Cls, Func, Module, Object
 from threadlint.project.names.types import Types
 from threadlint.project.roots.contexts import MAIN, Contexts
@@ -56,7 +57,7 @@ class Expectations:
 
     def _threaded(self, ref: Ref, func: Func) -> bool:
         """Whether the function's module uses threads, and so does the one that the location belongs to."""
-        if not self.module(func.module):
+        if not self.module(func.module) or in_tests(func):
             return False
         whole = absolute(self.types.links, func.module, ref)
         home = self.types.links.modules.get(whole.owner) if whole.root == Root.GLOBAL and not whole.path else None
@@ -104,9 +105,15 @@ class Expectations:
         known = self._taken.get(cls.id)
         if known is None:
             known = self._taken[cls.id] = frozenset(
-                name for name in self.identity.locks(cls) if self._serves(cls, name)
+                name
+                for name in self.identity.locks(cls)
+                if (not name.startswith("__") or self._own(cls, name)) and self._serves(cls, name)
             )
         return known
+
+    def _own(self, cls: Cls, name: str) -> bool:
+        """Whether the class itself gives the attribute a value: a name that begins with `__` is hidden from those that derive from it."""
+        return any(self.types.owner(where) is cls for where, _ in self.types.links.attributes.get(name, ()))
 
     def _serves(self, cls: Cls, name: str) -> bool:
         """Whether the class, a base or a subclass takes the lock, or anybody that of such an object; or else nobody does anything with it."""

@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+from threadlint.facts.model import Ref
 from threadlint.project.bodies.contents import Contents
 from threadlint.project.bodies.uses import Act, Use, Uses, last_name
 from threadlint.project.locks.entry_locks import OWNED_METHODS, EntryLocks, guard_keys
@@ -143,7 +144,8 @@ class Guards:
             outside = self._knowing(bare, lock)
             without = _weight(outside)
             # at least half of the accesses are under the lock, or they weigh twice as much as the others; one access alone says nothing
-            if weight > most and number > 1 and (weight >= 2 * without or number >= len(outside)):
+            half = number >= len(outside) and not self._belongs_elsewhere(lock, under[lock])
+            if weight > most and number > 1 and (weight >= 2 * without or half):
                 best, most = lock, weight
         if not best:
             return None
@@ -152,6 +154,17 @@ class Guards:
         told = set(map(id, (*inside, *outside)))
         unsure = tuple(one for one in uses if id(one) not in told)
         return Guard(inside[0].location, best, self._text(best), inside, tuple(outside), unsure)
+
+    def _belongs_elsewhere(self, lock: str, uses: list[GuardedUse]) -> bool:
+        """Whether the lock is always one of another object than the location is: it may be held there for what that object has."""
+        for one in uses:
+            held = [held for held in self.steps(one.use.func)[one.use.step].held if held.lock.key == lock]
+            if not held:
+                return False  # by a caller
+            for value in (one.value for one in held):
+                if not isinstance(value, Ref) or len(value.path) < 2 or value.receiver == one.use.ref.receiver:
+                    return False
+        return True
 
     def _knowing(self, uses: list[GuardedUse], lock: str) -> list[GuardedUse]:
         """The uses in code that can know the lock: methods of a base class cannot take one that a subclass makes."""

@@ -116,7 +116,8 @@ def _makes(project: Project, check: Check) -> bool:
         return False
     value = act.value
     if isinstance(value, Ref) and value.root == Root.RESULT:
-        return True
+        call = project.links.calls[check.func.id].get(int(value.name))
+        return call is None or call.callee != Ref(Root.BUILTIN, "getattr")  # that gives what is there already
     if (
         isinstance(value, Ref)
         and value.root == Root.VAR
