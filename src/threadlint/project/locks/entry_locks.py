@@ -85,7 +85,7 @@ def entry_locks(
     owned = {
         func.id
         for func in links.ordered()
-        if func.is_module or func.facts.name in OWNED_METHODS or _FORK.search(func.facts.name)
+        if func.is_module or func.facts.name in OWNED_METHODS or _FORK.search(func.facts.name) or _loads_extension(func)
     } | handlers
     always = _always(sites, inherits, fixed)
     outside = frozenset(_only_from(owned, sites, inherits))
@@ -163,6 +163,12 @@ def _only_from(owned: set[str], sites: dict[str, list[tuple[str, frozenset[str]]
                 found.add(func_id)
                 changed = True
     return found
+
+
+def _loads_extension(func: Func) -> bool:
+    """`def setup(app)` of a module: a program calls it once, when it loads the extension (Sphinx, discord.py, Sopel)."""
+    facts = func.facts
+    return facts.name == "setup" and not facts.cls and not facts.owner and len(facts.params) == 1
 
 
 def _private(func: Func) -> bool:
