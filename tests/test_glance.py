@@ -103,8 +103,12 @@ TASKS = "class C:\n    def f(self):\n        for task in self.{name}:\n         
         ("tasks", "drop(self.tasks, task)", "def drop(rows, row): rows.index(row)\n", False),
         ("tasks", "self.drop(task)", "class B:\n    def drop(self, row):\n        self.tasks.remove(row)\n", True),
         ("tasks", "self.drop(task)", "class B:\n    drop = lambda self, row: self.tasks.remove(row)\n", True),
-        ("tasks", "self.drop(task)", "def g(o, f):\n    o.drop = f\n", True),
-        ("tasks", "self.drops[0](task)", "", True),
+        ("tasks", "self.drop(task)", "class B:\n    def drop(self, row):\n        self.rows.remove(row)\n", False),
+        ("tasks", "self.drop(task)", "def g(o, f):\n    o.drop = f\n", False),
+        ("tasks", "self.drop(task)", "def g(o, f):\n    o.drop = f\n\ndef h(o):\n    o.tasks.pop()\n", True),
+        ("tasks", "self.drops[0](task)", "", False),
+        ("tasks", "self.drops[0](task)", "def h(o):\n    o.tasks.pop()\n", True),
+        ("tasks", "self.drops[0](self.tasks)", "", True),
         ("tasks", "self.show(task)", "# show: and tell\n", False),
         ("tasks", "self.show(task)", "# how to show a row\n", False),
     ],
@@ -132,6 +136,24 @@ def test_removing_from_tasks_may_be_done_by_a_function_elsewhere(tmp_path, name,
 def test_only_a_loop_over_the_container_itself_skips_what_is_removed(tmp_path, value, may):
     text = f"def f(self, tasks, rows):\n    others = tasks\n    for one in {value}:\n        rows.remove(one)\n"
     (tmp_path / "a.py").write_text(text)
+    assert telling(Config(root=tmp_path), tmp_path / "a.py") == ({"a.py"} if may else set())
+
+
+@pytest.mark.parametrize(
+    ("other", "may"),
+    [
+        ("import time\n", False),
+        ("from time import strftime\n", False),
+        ("import time as t\nnow = t . time\n", True),
+        ("from time import time as now\n", True),
+        ("from time import (\n    time as now,\n)\n", True),
+        ("from time import *\n", True),
+        ("def left(clock):\n    return 3 - clock.perf_counter()\n", True),
+    ],
+)
+def test_a_wait_is_looked_at_where_a_clock_is_read(tmp_path, other, may):
+    (tmp_path / "a.py").write_text("import time\nfrom b import *\n\n\ndef f():\n    time.sleep(left())\n")
+    (tmp_path / "b.py").write_text(other)
     assert telling(Config(root=tmp_path), tmp_path / "a.py") == ({"a.py"} if may else set())
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from threadlint.checking.removals import Removers, may_remove
 from threadlint.config import Config
 from threadlint.facts.screen import HARMLESS
-from threadlint.knowledge.clocks import NEGATIVE_RAISES
+from threadlint.knowledge.clocks import CLOCKS, NEGATIVE_RAISES
 
 OFF = frozenset({"TL712"})
 """Those of the rules that run only where somebody names them."""
@@ -25,6 +25,13 @@ _LENT = re.compile(
     rf"^(?![ \t]*(?:from[ \t]+[\w.]+[ \t]+)?import\b(?!.*\bas\b)).*\b(?:{_ANY})\b(?!\s*\()|\bas\s+(?:{_ANY})\b",
     re.MULTILINE,
 )
+
+_CLOCKS = {name.rpartition(".")[2] for name in CLOCKS}
+_CLOCK = re.compile(
+    rf"\b(?:{'|'.join(sorted(_CLOCKS - {'time'}))})\b"
+    r"|\.[\s\\]*time\b|\bfrom[\s\\]+time[\s\\]+import\b[^\n]*(?:\btime\b|[(\\*])"
+)
+"""One of CLOCKS is named here; `time` is the module as well."""
 
 
 def may_match(text: str, config: Config, around: Removers) -> bool:
@@ -40,9 +47,9 @@ def lends(text: str) -> bool:
     return _has_wait(text) and _LENT.search(text) is not None
 
 
-def _waits_by_difference(text: str, _around: Removers) -> bool:
-    """TL711: a wait; how long it takes may be reckoned elsewhere."""
-    return _has_wait(text)
+def _waits_by_difference(text: str, around: Removers) -> bool:
+    """TL711: a wait, and somewhere a clock; how long to wait may be reckoned elsewhere."""
+    return _has_wait(text) and any(map(_CLOCK.search, around.texts()))
 
 
 def _has_wait(text: str) -> bool:

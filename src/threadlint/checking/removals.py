@@ -19,7 +19,7 @@ from threadlint.knowledge.loops import TASK_METHODS, TASK_NAMES
 _NAMES = re.compile(rf"(?<![a-z])(?:{'|'.join(sorted(TASK_NAMES))})s?(?![a-z])", re.IGNORECASE)
 _THROUGH = VIEWS | {"enumerate", "iter", "super"}
 """The calls through which a loop still goes through the container itself."""
-_HEADER = re.compile(r"^[ \t\f]*for\b((?s:.)*?)\bin\b[ \t]*([^\n]*)", re.MULTILINE)
+_HEADER = re.compile(r"\n[ \t\f]*for\b((?s:.)*?)\bin\b[ \t]*([^\n]*)")
 _NO_CONTAINER = re.compile(rf"[\[{{\"'\d]|(?:\w+\.)*(?!(?:{'|'.join(sorted(_THROUGH))})\b)\w+\(")
 """How an expression begins whose items come from no container that has a name: a display, or another call."""
 _WORD = re.compile(r"\w+")
@@ -27,18 +27,18 @@ _USE = re.compile(rf"\b(\w+)[\s\\]*(?:\(|\.[\s\\]*(?:{'|'.join(sorted(TASK_METHO
 _NEXT = re.compile(r"\bnext[\s\\]*\([\s\\(]*(\w+)")
 _DELEGATES = re.compile(r"\byield[\s\\]+from\b")
 _TAKES = REMOVING - {"clear"}
+_TAKING = re.compile(rf"\bdel\b|\b(?:{'|'.join(sorted(_TAKES))})\b")
 _PLAIN = frozenset({"staticmethod", "classmethod", "abstractmethod", "override", "final", "overload"})
 """Decorators after which a name still means the function."""
 _ANYTHING = ""
 """Stands for the name of what is called by no name."""
-_LAMBDA = "<lambda>"
 
 
 def goes_through_tasks(text: str) -> bool:
     """Whether the text may have a loop over something like tasks; a quick look, before it is parsed."""
     if "for" not in text:
         return False
-    targets = [target for target, value in _HEADER.findall(text) if not _NO_CONTAINER.match(value)]
+    targets = [target for target, value in _HEADER.findall("\n" + text) if not _NO_CONTAINER.match(value)]
     if not targets:
         return False
     lowered = text.lower()
@@ -57,38 +57,51 @@ def may_remove(text: str, around: Removers) -> bool:
     tree = _parsed(text)
     if tree is None:
         return True
-    nodes = list(_walk(tree))
-    loops = [node for node in nodes if isinstance(node, ast.For) and _goes_through(node.iter)]
-    names = _Names(nodes)
-    for loop in loops:
+    statements = list(_statements(tree))
+    names = _Names(text, tree, statements)
+    for loop in statements:
+        if not isinstance(loop, ast.For) or not _goes_through(loop.iter):
+            continue
         body = [node for statement in loop.body for node in _walk(statement)]
         takes = any(map(_takes, body))
         calls = [node for node in body if isinstance(node, ast.Call)]
-        if (takes or calls) and (names.are_of_tasks(loop.iter) or _runs(loop, body)):
-            reaching = set() if takes else names.reaching(loop.iter, calls)
-            if takes or (reaching and around.any_of(reaching)):
-                return True
+        if not (takes or calls) or not (_runs(loop, body) or names.are_of_tasks(loop.iter)):
+            continue
+        if takes or any(around.any_of(called, held) for called, held in names.reaching(loop.iter, calls)):
+            return True
     return False
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Removers:
-    """The functions in some texts that remove something."""
+    """The functions in some texts that remove something; `texts` gives the same ones each time."""
 
     texts: Callable[[], Iterable[str]]
+    _spoken_of: dict[int, tuple[frozenset[str], ...]] = field(default_factory=dict)
+    """by the number of the text: for each function that removes something, the names in it"""
 
-    def any_of(self, called: set[str]) -> bool:
-        """Whether one of these names may stand for such a function."""
+    def any_of(self, called: set[str], names: set[str]) -> bool:
+        """Whether one of the names in `called` may stand for such a function, and one of them speaks of one of `names`, where there are any."""
+        if not called or (names and not self._any_speaks_of(names)):
+            return False
         if _ANYTHING in called:
             return True
         for text in self.texts():
             if _gives(text, called):
                 tree = _parsed(text)
-                if tree is None:
+                if tree is None or _removes(tree, called):
                     return True
-                found = _Functions()
-                found.add(tree)
-                if not called.isdisjoint(found.removing | found.unclear | found.classes):
+        return False
+
+    def _any_speaks_of(self, names: set[str]) -> bool:
+        for number, text in enumerate(self.texts()):
+            if any(name in text for name in names) and _TAKING.search(text):
+                if number not in self._spoken_of:
+                    tree = _parsed(text)
+                    if tree is None:
+                        return True
+                    self._spoken_of[number] = tuple(_spoken_of(tree))
+                if not all(map(names.isdisjoint, self._spoken_of[number])):
                     return True
         return False
 
@@ -102,54 +115,100 @@ def _gives(text: str, names: set[str]) -> bool:
     return re.search(rf"\b(?:def|class|as)[\s\\]+{one}|{one}[\s\\]*(?:[^\s\w.(\"'\\`]|in\b)", text) is not None
 
 
-@dataclass(slots=True)
-class _Functions:
-    """The names of functions that remove something, of classes, and those that may stand for any function."""
+def _spoken_of(tree: ast.Module) -> Iterator[frozenset[str]]:
+    """For each function that removes something, the names in it, and what they are in the module that they are imported from."""
+    imports = (node for node in _statements(tree) if isinstance(node, (ast.Import, ast.ImportFrom)))
+    imported = {alias.asname: alias.name.rpartition(".")[2] for node in imports for alias in node.names if alias.asname}
+    waiting: list[ast.AST] = [tree]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
+            nodes = list(_walk(node))  # with the functions in it
+            if any(map(_takes, nodes)):
+                names = set(map(_name, nodes))
+                yield frozenset(names | {imported[name] for name in names & imported.keys()})
+        else:
+            waiting += _inside(node)
 
-    removing: set[str] = field(default_factory=set)
-    unclear: set[str] = field(default_factory=set)
-    classes: set[str] = field(default_factory=set)
 
-    def add(self, tree: ast.AST) -> None:
-        """Add those of a file."""
-        waiting: list[tuple[ast.AST, tuple[str, ...]]] = [(tree, ())]
-        while waiting:
-            node, functions = waiting.pop()
-            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
-                functions = (*functions, node.name)
-            elif isinstance(node, ast.Lambda):
-                functions = (*functions, _LAMBDA)
-            elif isinstance(node, ast.ClassDef):
-                self.classes.add(node.name)
-            elif functions and _takes(node):
-                self.removing.update(functions)
-            unclear = _unclear(node)
-            if unclear:
-                self.unclear.add(unclear)
-            waiting.extend([(inner, functions) for inner in _inside(node)])
+def _removes(tree: ast.AST, called: set[str]) -> bool:
+    """Whether one of the names is here that of a function that removes something, of a class, or may stand for any function."""
+    waiting = [(tree, False)]
+    while waiting:
+        node, inside = waiting.pop()
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            inside = inside or node.name in called
+        elif isinstance(node, ast.ClassDef):
+            if node.name in called:
+                return True
+        elif inside and _takes(node):
+            return True
+        if _unclear(node) in called:
+            return True
+        waiting += [(inner, inside) for inner in _inside(node)]
+    return False
 
 
 @dataclass(frozen=True)
 class _Names:
     """Of what the names in a file are other names, and which of them a function can know that is not given them."""
 
-    nodes: Sequence[ast.AST]
+    text: str
+    tree: ast.Module
+    statements: Sequence[ast.AST]
 
     def are_of_tasks(self, container: ast.expr) -> bool:
         """Whether the container is called as those of tasks are, or what it is another name of."""
-        return any(_NAMES.search(_name(node)) for node in self._meant(container))
+        return self._any_tasks and any(_NAMES.search(_name(node)) for node in self._meant(container))
 
-    def reaching(self, container: ast.expr, calls: Iterable[ast.Call]) -> set[str]:
-        """The names of what is called and can reach the container: it is given it or the object that has it, or knows it."""
+    @cached_property
+    def _any_tasks(self) -> bool:
+        return _NAMES.search(self.text) is not None
+
+    def reaching(self, container: ast.expr, calls: Iterable[ast.Call]) -> Iterator[tuple[set[str], set[str]]]:
+        """The names of what is called and can reach the container; first those that are given it.
+
+        The others are given the object that has it, or know it: they must speak of it, by one of the names beside them.
+        """
         variables = self._variables(container)
+        names = set(self._last_names(container))
         anybody = not variables.isdisjoint(self._outer)
-        return {
-            _called(call.func)
-            for call in calls
-            if anybody
-            or _called(call.func) in self._functions  # they may see the variables around them
-            or not variables.isdisjoint(self._variables(call))
-        }
+        given: set[str] = set()
+        other: set[str] = set()
+        for call in calls:
+            called = _called(call.func)
+            if any(_name(node) in names for node in self._handed(call)):
+                given.add(called)
+            elif (
+                anybody
+                or called in self._functions  # they may see the variables around them
+                or not variables.isdisjoint(self._variables(call))
+            ):
+                other.add(called)
+        yield given, set()
+        yield other, names
+
+    def _handed(self, call: ast.Call) -> Iterator[ast.AST]:
+        """What the called function is given, by all its names."""
+        receiver = [call.func.value] if isinstance(call.func, ast.Attribute) else []
+        for value in (*receiver, *call.args, *call.keywords):
+            yield from self._meant(value)
+
+    def _last_names(self, container: ast.AST) -> Iterator[str]:
+        """The name of the container in the object that has it, and of all that it is another name of."""
+        waiting = [container]
+        passed: set[str] = set()
+        while waiting:
+            value = waiting.pop()
+            while isinstance(value, (ast.Subscript, ast.Call)):
+                value = _unwrapped(value) if isinstance(value, ast.Call) else value.value
+            if isinstance(value, ast.NamedExpr):
+                waiting += [value.target, value.value]
+            name = _name(value)
+            if name and name not in passed:
+                passed.add(name)
+                yield name
+                waiting.extend(self._sources.get(name, ()))
 
     def _variables(self, value: ast.AST) -> set[str]:
         return {node.id for node in self._meant(value) if isinstance(node, ast.Name)}
@@ -167,18 +226,18 @@ class _Names:
 
     @cached_property
     def _functions(self) -> set[str]:
-        return {node.name for node in self.nodes if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))}
+        return {node.name for node in self.statements if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))}
 
     @cached_property
     def _outer(self) -> set[str]:
         """The names outside of functions."""
         found: set[str] = set()
-        for node in self.nodes:
+        for node in self.statements:
             if isinstance(node, (ast.Global, ast.Nonlocal)):
                 found.update(node.names)
-            elif isinstance(node, ast.alias):
-                found.add(node.asname or node.name.partition(".")[0])
-        outside: list[ast.AST] = [node for node in self.nodes if isinstance(node, ast.Module)]
+            elif isinstance(node, (ast.Import, ast.ImportFrom)):
+                found.update(alias.asname or alias.name.partition(".")[0] for alias in node.names)
+        outside: list[ast.AST] = [self.tree]
         while outside:
             node = outside.pop()
             if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
@@ -193,9 +252,12 @@ class _Names:
     def _sources(self) -> dict[str, list[ast.AST]]:
         """By name: of what it is another name by an assignment or an import, wherever in the file."""
         found: dict[str, list[ast.AST]] = {}
-        for node in self.nodes:
-            if isinstance(node, ast.alias) and node.asname:
-                found.setdefault(node.asname, []).append(node)
+        # An assignment is a statement, but for that of `:=`.
+        for node in _walk(self.tree) if ":=" in self.text else self.statements:
+            if isinstance(node, (ast.Import, ast.ImportFrom)):
+                for alias in node.names:
+                    if alias.asname:
+                        found.setdefault(alias.asname, []).append(alias)
             elif isinstance(node, (ast.Assign, ast.AnnAssign, ast.NamedExpr)) and node.value is not None:
                 values = node.value.elts if isinstance(node.value, (ast.Tuple, ast.List)) else [node.value]
                 named = [one for one in values if isinstance(one, _NAMED)]
@@ -206,6 +268,7 @@ class _Names:
         return found
 
 
+_BLOCKS = ("body", "orelse", "finalbody", "handlers", "cases")
 _NAMED = (ast.Name, ast.Attribute, ast.Subscript, ast.NamedExpr)
 
 
@@ -219,6 +282,16 @@ def _parsed(text: str) -> ast.Module | None:
         return None
 
 
+def _statements(tree: ast.Module) -> Iterator[ast.AST]:
+    """The statements, and the parts of `try` and `match` that hold some."""
+    waiting: list[ast.AST] = [tree]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        for name in _BLOCKS:
+            waiting += getattr(node, name, ())
+
+
 def _walk(tree: ast.AST) -> Iterator[ast.AST]:
     """As `ast.walk`, in another order and half the time."""
     waiting = [tree]
@@ -229,12 +302,13 @@ def _walk(tree: ast.AST) -> Iterator[ast.AST]:
 
 
 def _inside(node: ast.AST) -> list[ast.AST]:
+    """The nodes in a node, but for the marks that a name is read."""
     found: list[ast.AST] = []
-    for name in node._fields:
-        value = getattr(node, name, None)
-        if type(value) is list:
+    for value in vars(node).values():
+        kind = type(value)
+        if kind is list:
             found += [one for one in value if isinstance(one, ast.AST)]
-        elif isinstance(value, ast.AST):
+        elif kind is not ast.Load and isinstance(value, ast.AST):
             found.append(value)
     return found
 
@@ -244,8 +318,13 @@ def _goes_through(value: ast.expr) -> bool:
     while isinstance(value, (ast.Attribute, ast.Subscript, ast.NamedExpr)):
         value = value.value
     if isinstance(value, ast.Call):
-        return _called(value.func) in _THROUGH and _goes_through(value.args[0] if value.args else value.func)
+        return _called(value.func) in _THROUGH and _goes_through(_unwrapped(value))
     return isinstance(value, ast.Name)
+
+
+def _unwrapped(call: ast.Call) -> ast.expr:
+    """What a call goes through that is one of `_THROUGH`."""
+    return call.args[0] if call.args else call.func.value if isinstance(call.func, ast.Attribute) else call.func
 
 
 def _called(callee: ast.expr) -> str:

@@ -88,6 +88,7 @@ class Session:
         if self._told is None:
             with _collector_off():
                 self._told = self._together()
+            gc.freeze()  # what was imported stays; flake8's collector need not look through it again and again
         return self._told
 
     def _together(self) -> dict[str, Told]:
