@@ -19,6 +19,7 @@ from threadlint.rules.rule import rule
 
 _MAKING = frozenset({"create_task", "ensure_future", "gather"})
 _RUNNING = frozenset({"run_forever", "run_until_complete"})
+_QUESTIONS = frozenset({"iscoroutinefunction", "iscoroutine", "isawaitable"})
 
 
 @rule("TL707", since="0.1", severity=Severity.ERROR, oracle=Oracle.NEVER_AWAITED)
@@ -132,10 +133,24 @@ def _for_plain_code(project: Project, func: Func) -> set[int]:
         if isinstance(step.node, Call)
         and any(
             isinstance(node, If)
-            and (_is_plain_branch(node.test, part) or _is_of_other_class(project, func, step.node, node.test, part))
+            and (
+                _is_plain_branch(node.test, part)
+                or _is_of_other_class(project, func, step.node, node.test, part)
+                or _is_for_plain_functions(project, func, node.test, part)
+            )
             for node, part in step.context
         )
     }
+
+
+def _is_for_plain_functions(project: Project, func: Func, test: Value, part: str) -> bool:
+    """Whether the branch is for what has just been found to make no coroutine: `if iscoroutinefunction(send): await send(x)`, and in the `else`, `send(x)`."""
+    negated = isinstance(test, Logic) and test.op == "not"
+    test = test.items[0] if isinstance(test, Logic) and negated else test
+    asked = (
+        project.links.calls[func.id].get(int(test.name)) if isinstance(test, Ref) and test.root == Root.RESULT else None
+    )
+    return asked is not None and last_part(asked.callee) in _QUESTIONS and negated == (part == "body")
 
 
 def _is_of_other_class(project: Project, func: Func, call: Call, test: Value, part: str) -> bool:
