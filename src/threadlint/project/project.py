@@ -56,6 +56,7 @@ from threadlint.project.roots.contexts import Contexts, reach
 from threadlint.project.roots.coroutines import Coroutines
 from threadlint.project.roots.foreign_loops import ForeignLoops
 from threadlint.project.roots.framework_roots import FrameworkRoots
+from threadlint.project.roots.handed import Handed
 from threadlint.project.roots.loop_calls import LoopCalls
 from threadlint.project.roots.overlap import Overlap
 from threadlint.project.roots.ownership import Ownership
@@ -119,7 +120,7 @@ class Project:
     @cached_property
     def ownership(self) -> Ownership:
         """Whose objects are."""
-        return Ownership(self.types)
+        return Ownership(self.types, Handed(self.types, self.spawns_in))
 
     def steps(self, func: Func) -> list[Step]:
         """The nodes of the function in the order of evaluation, with the locks held at each."""

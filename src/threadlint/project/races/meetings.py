@@ -19,7 +19,7 @@ from threadlint.project.names.types import Types
 from threadlint.project.races.sharing import Race, Sharing, Touch
 from threadlint.project.roots.confinement import Confinement
 from threadlint.project.roots.contexts import MAIN, Context
-from threadlint.project.roots.tokens import Given
+from threadlint.project.roots.tokens import HANDED, Given
 
 _MOST_OTHERS = 1000
 _TESTS = frozenset({"test", "tests", "testing", "conftest"})
@@ -79,7 +79,7 @@ class Meetings:
 
     def touch(self, use: Use, context: Context, roots: int) -> Touch | None:
         """The use as a touch of a shared location; None where only one thread has it."""
-        location = self.sharing.location(use.ref, use.func, Given(context.binding))
+        location = self.sharing.location(use.ref, use.func, Given(context.binding), handed=True)
         if location is None:
             return None
         excluding = [one for one in self.steps(use.func)[use.step].held if one.lock.excludes]
@@ -89,7 +89,7 @@ class Meetings:
         if any(not one.lock.known for one in excluding):
             held |= {ANY_LOCK}
         access = use.access or Access(use.span, use.ref, Kind.UPDATE, None, use.how)
-        return Touch(access, use.step, context, location, held, roots)
+        return Touch(access, use.step, context, location, held, location.reaching(roots))
 
     def acts_on(self, name: str) -> dict[str, list[SharedUse]]:
         """What the whole program does, other than read, to shared locations whose last name this is, by location."""
@@ -159,6 +159,8 @@ class Meetings:
         for thread_side, caller_side in ((first, second), (second, first)):
             if not caller_side.roots & MAIN or not self._callable(caller_side):
                 continue
+            if caller_side.location.owner.kind == HANDED:
+                continue  # only its own function has it
             # unsound: two coroutines are taken to run on one event loop, wherever that runs
             if self._on_loop(first) and self._on_loop(second):
                 continue

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass, field
+from typing import TypeGuard
 
 from threadlint.facts.model import Access, Call, Kind, Ref, Root
 from threadlint.knowledge.stdlib import IN_PLACE_ATOMIC
@@ -20,7 +21,7 @@ from threadlint.project.roots.contexts import MAIN, Context, Contexts, Origin
 from threadlint.project.roots.looked_up import is_thread_local
 from threadlint.project.roots.ownership import CLOSURE, Given, Ownership, Token, closure_token, part
 from threadlint.project.roots.thread_roots import Spawn
-from threadlint.project.roots.tokens import NEW, apart
+from threadlint.project.roots.tokens import HANDED, NEW, apart, inside
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,10 @@ class Location:
     key: str
     owner: Token
     text: str
+
+    def reaching(self, roots: int) -> int:
+        """Of the roots that reach an access, those that count: what a function has handed to a thread it shares with that one, not with others that call it."""
+        return roots & MAIN if self.owner.kind == HANDED else roots
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +107,7 @@ class Sharing:
                 own = writes[context.func] = list(self._writes(context.func, names))
             binding = Given(context.binding)
             for number, step, node in own:
-                location = self.location(node.ref, context.func, binding)
+                location = self.location(node.ref, context.func, binding, handed=True)
                 if location is None or self.harmless(node, context.func):
                     continue
                 excluding = [one for one in step.held if one.lock.excludes]
@@ -115,7 +120,7 @@ class Sharing:
                         continue
                     found[location.key].append(Touch(node, number, context, location, held, MAIN))
                 else:
-                    found[location.key].append(Touch(node, number, context, location, held, roots))
+                    found[location.key].append(Touch(node, number, context, location, held, location.reaching(roots)))
         return found
 
     def _writes(self, func: Func, names: Container[str]) -> Iterator[tuple[int, Step, Access]]:
@@ -222,6 +227,9 @@ class Sharing:
         """One side in a thread, the other in the main thread while that thread runs."""
         for thread_side, main_side in ((update, other), (other, update)):
             if main_side.roots & MAIN and thread_side.roots & ~MAIN:
+                handed = main_side.location.owner.kind == HANDED
+                if handed and main_side.location.owner.id != thread_side.location.owner.id:
+                    continue
                 chain = self.contexts.chain(main_side.context, main=True)
                 for spawn in self.contexts.roots(thread_side.roots & ~MAIN):
                     if self._while_running(spawn, main_side, chain) or self._from_outside(spawn, main_side, chain):
@@ -232,11 +240,34 @@ class Sharing:
         if chain[-1][1].spawn is not None or self.standstill.at(spawn, touch.step, chain):
             return False
         step = touch.step
+        called: Func | None = None
         for context, origin in chain:
             if context.func is spawn.func:
-                return spawn.begin < step and (spawn.end < 0 or step <= spawn.end)
-            step = origin.step
+                handed = touch.location.owner.kind == HANDED
+                steps = (step, *self._calls_with(spawn.func, touch.location.owner, called)) if handed else (step,)
+                return any(
+                    spawn.begin < one
+                    and (spawn.end < 0 or one <= spawn.end)
+                    and not (handed and self.standstill.waited(spawn, one))
+                    for one in steps
+                )
+            step, called = origin.step, context.func
         return False
+
+    def _calls_with(self, func: Func, owner: Token, called: Func | None) -> Iterator[int]:
+        """The steps at which the function calls the other one with the object that it has handed to a thread: the chain knows of the first only."""
+        names = {name for name, token in self.ownership.handed.of(func).items() if inside(owner, token)}
+        for number, step in enumerate(self.steps(func)) if called is not None else ():
+            node = step.node
+            if (
+                type(node) is Call
+                and any(
+                    isinstance(value, Ref) and value.root is Root.VAR and value.name in names
+                    for value in (node.callee, *node.args, *(value for _, value in node.keywords))
+                )
+                and any(thing.func is called for thing in self.types.functions(node.callee, func))
+            ):
+                yield number
 
     def _from_outside(self, spawn: Spawn, touch: Touch, chain: list[tuple[Context, Origin]]) -> bool:
         """Whether a public method of the object that runs the thread updates it: whoever has the object can call that at any time."""
@@ -294,8 +325,11 @@ class Sharing:
 
     # locations
 
-    def location(self, ref: Ref, func: Func, binding: dict[str, Token]) -> Location | None:
-        """The shared location that a reference means; None for what one thread has for itself, and where that is not known."""
+    def location(self, ref: Ref, func: Func, binding: dict[str, Token], *, handed: bool = False) -> Location | None:
+        """The shared location that a reference means; None for what one thread has for itself, and where that is not known.
+
+        With `handed` also what belongs to an object that the calling function has handed to a thread it starts.
+        """
         if not ref.path:
             return self._name(ref, func, binding)
         base = ref.receiver
@@ -304,7 +338,7 @@ class Sharing:
         if any(isinstance(thing, Object) and is_thread_local(self.types, thing) for thing in things):
             return None
         if step.startswith("["):
-            return self._element(base, func, binding, text(ref))
+            return self._element(base, func, binding, text(ref), handed=handed)
         for thing in things:
             if isinstance(thing, ClassThing):
                 return Location(f"{self._definer(thing.cls, step)}.{step}", Token("global", thing.cls.id), text(ref))
@@ -312,7 +346,7 @@ class Sharing:
         if whole.root == Root.GLOBAL and not whole.path:
             return Location(f"{whole.owner}.{whole.name}", Token("global", f"{whole.owner}.{whole.name}"), text(ref))
         token = self.ownership.of(base, func, binding)
-        if token is None or not token.shared or self.ownership.per_thread(things, step):
+        if not _counts(token, handed=handed) or self.ownership.per_thread(things, step):
             return None
         for thing in things:
             if isinstance(thing, Object) and isinstance(thing.type, Cls):
@@ -336,16 +370,16 @@ class Sharing:
                 return Location(key, Token("var", key), text(ref))
         return None
 
-    def _element(self, base: Ref, func: Func, binding: dict[str, Token], name: str) -> Location | None:
+    def _element(self, base: Ref, func: Func, binding: dict[str, Token], name: str, *, handed: bool) -> Location | None:
         container = (
-            self.location(base, func, binding)
+            self.location(base, func, binding, handed=handed)
             if base.path or base.root != Root.VAR or base.owner != func.facts.qualname
             else None
         )
         if container is not None:
             return Location(f"{container.key}[]", container.owner, name)
         token = self.ownership.of(base, func, binding)
-        return Location(f"{token.id}[]", token, name) if token is not None and token.shared else None
+        return Location(f"{token.id}[]", token, name) if _counts(token, handed=handed) else None
 
     def _definer(self, cls: Cls, step: str) -> str:
         """The base class that first gives the attribute a value, so that all subclasses name one location."""
@@ -382,6 +416,10 @@ class Sharing:
         if not ref.path or ref.path[-1].startswith("["):
             return False
         return absolute(self.types.links, func.module, ref).root == Root.IMPORT
+
+
+def _counts(token: Token | None, *, handed: bool) -> TypeGuard[Token]:
+    return token is not None and (token.shared or (handed and token.kind == HANDED))
 
 
 _NO_STORE = frozenset({"annotation", "def", "class", "import", "for", "with", "except"})

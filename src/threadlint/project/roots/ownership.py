@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from threadlint.facts.model import Access, Call, Const, Derived, Logic, Loop, Many, Ref, Root, Value
 from threadlint.project.names.linker import absolute
@@ -17,6 +18,7 @@ from threadlint.project.roots.looked_up import belongs, getters, is_per_thread
 from threadlint.project.roots.tokens import (
     CLOSURE,
     EACH,
+    HANDED,
     NEW,
     OWN,
     UNKNOWN,
@@ -29,6 +31,9 @@ from threadlint.project.roots.tokens import (
     part,
 )
 
+if TYPE_CHECKING:
+    from threadlint.project.roots.handed import Handed
+
 _CALLS_DEEP = 3
 _NEW = frozenset({Const, Many})
 """Values that are made where they stand."""
@@ -39,6 +44,7 @@ class Ownership:
     """Answers whose an object is, in a function whose parameters are bound to tokens."""
 
     types: Types
+    handed: Handed
     _returned: dict[str, tuple[Value, ...]] = field(default_factory=dict)
     _answers: dict[str, dict[Ref | tuple[Ref, int], Token | ByParameters[Token | None] | None]] = field(
         default_factory=dict
@@ -114,10 +120,17 @@ class Ownership:
     def _variable(self, ref: Ref, func: Func, given: Given, depth: int) -> Token | None:
         if ref.owner != func.facts.qualname:
             # the outer function's variable: shared only where this function was handed to a thread by it
-            return closure_token(f"{func.module.name}:{ref.owner}.{ref.name}", ref.name, given.of(CLOSURE))
+            outer = f"{func.module.name}:{ref.owner}"
+            token = closure_token(f"{outer}.{ref.name}", ref.name, given.of(CLOSURE))
+            around = self.types.links.funcs.get(outer)
+            made = self.handed.of(around).get(ref.name) if around is not None else None
+            return Token(token.kind, made.id) if token is not None and token.shared and made is not None else token
         bound = given.of(ref.name)
         if bound is not None:
             return bound
+        handed = self.handed.of(func).get(ref.name)
+        if handed is not None:
+            return handed
         values = [
             access.value
             for where, access in self.types.links.bindings.get((func.id, ref.name), ())
@@ -139,7 +152,7 @@ class Ownership:
         for thing in things:
             if isinstance(thing, ClassThing):
                 return Token("global", f"{thing.cls.id}.{step}")
-        if token in (EACH, OWN):
+        if token is not None and (token in (EACH, OWN) or token.kind == HANDED):
             handed = self._handed(things, step, depth)
             if handed is not None:
                 return handed

@@ -13,7 +13,8 @@ class Token(NamedTuple):
     """Which object a value is, seen across threads.
 
     `kind`: `global` (one object, `id` says which), `self` (an instance of the class `id`, whichever the program made), `var` (the object that a
-    variable of the spawning function holds), `part` (something inside a shared object), `each` (every thread has its own), `own` (made here).
+    variable of the spawning function holds), `part` (something inside a shared object), `each` (every thread has its own), `own` (made here),
+    `handed` (made here, and handed to a thread: shared with that one only, where it goes by the same `id`).
     """
 
     kind: str
@@ -27,6 +28,8 @@ class Token(NamedTuple):
 
 EACH = Token("each")
 OWN = Token("own")
+
+HANDED = "handed"
 
 NEW = "new "
 """How the `id` of a token begins that stands for the object which one call made, or for something that this object made for itself."""
@@ -55,6 +58,12 @@ def _made(token: Token) -> tuple[str, str]:
     return frame, rest.partition(".")[0]
 
 
+def inside(token: Token, whole: Token) -> bool:
+    """Whether the first is the second, or a part of it."""
+    inner, outer = token.id.removeprefix(NEW), whole.id.removeprefix(NEW)
+    return inner == outer or inner.startswith(f"{outer}.")
+
+
 def met(tokens: list[Token | None]) -> Token | None:
     """Whose a value is that can be any of these; not known where it can be both a shared object and one of the thread's own."""
     if len(tokens) == 1:
@@ -66,6 +75,8 @@ def met(tokens: list[Token | None]) -> Token | None:
 
 def part(token: Token | None, step: str) -> Token | None:
     """Something inside the object: as shared as the object."""
+    if token is not None and token.kind == HANDED:
+        return Token(HANDED, f"{token.id}.{step}")
     if token is None or not token.shared:
         return token
     if token.kind == "part" and token.id.count(".") > 3:
