@@ -15,6 +15,8 @@ from threadlint.project.names.values import refs
 
 _DONE = frozenset({"done", "is_set", "is_alive", "empty", "qsize", "poll", "wrap_future", "isfuture", "exitcode"})
 
+_MOMENT = 0.001
+"""Seconds."""
 _GIVING_RESULTS = frozenset({"result", "exception"})
 
 
@@ -45,7 +47,7 @@ class BlockingCalls:
         for step in self.steps(func):
             if isinstance(step.node, Call) and not step.node.use.startswith("awaited"):
                 found = self._call(func, step.node)
-                if found is not None and not self._asked(func, step):
+                if found is not None and not self._asked(func, step) and not self._is_moment(func, step, found):
                     yield step, found
             elif isinstance(step.node, With) and not step.node.is_async:
                 yield from self._executors(func, step, step.node)
@@ -63,6 +65,19 @@ class BlockingCalls:
         named = isinstance(call.callee, Ref) and call.callee.root != Root.RESULT
         shown = text(call.callee) if named else ".".join(names[0].rsplit(".", 2)[-2:])
         return Blocking(call, shown, block.waits, names[0] in RUFF)
+
+    def _is_moment(self, func: Func, step: Step, found: Blocking) -> bool:
+        """`time.sleep(0.0001)`, once: no longer than other work that a task does in one go."""
+        if found.method != "sleep" or step.loops or len(found.call.args) != 1:
+            return False
+        value = found.call.args[0]
+        values: list[Value | None] = [value]
+        if isinstance(value, Ref) and value.root == Root.GLOBAL and not value.path:
+            bound = self.types.links.bindings.get((func.module.name, value.name), ())
+            values = [access.value for _, access in bound if access.form != "annotation"]
+        return bool(values) and all(
+            isinstance(one, Const) and isinstance(one.value, (int, float)) and one.value <= _MOMENT for one in values
+        )
 
     def _at_hand(self, func: Func, call: Call, name: str) -> bool:
         """What is there at once: an item that the function has just put, a thread that it has just started and that only says it is ready."""

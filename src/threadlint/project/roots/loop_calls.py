@@ -19,7 +19,7 @@ from threadlint.project.names.values import refs
 
 _DEEP = 5
 _PROBES = frozenset(name.rpartition(".")[2] for name in LOOP_PROBES)
-_STARTERS = frozenset(name.rpartition(".")[2] for name in STARTERS)
+_STARTERS = frozenset({*(name.rpartition(".")[2] for name in STARTERS), "wait_for", "shield", "run_until_complete"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ class LoopCalls:
             func, depth = todo.popleft()
             if depth >= _DEEP or self.probes(func):
                 continue
-            run = self._run_elsewhere(func)
+            run = self.run_elsewhere(func)
             for step in self.steps(func):
                 node = step.node
                 if not isinstance(node, Call) or node.id in run or self.optional(func, step):
@@ -72,7 +72,7 @@ class LoopCalls:
                         todo.append((target, depth + 1))
         return found
 
-    def _run_elsewhere(self, func: Func) -> set[int]:
+    def run_elsewhere(self, func: Func) -> set[int]:
         """The numbers of the calls whose results the function awaits or makes tasks of: those are coroutines, whatever else the name can mean."""
         calls = self.links.calls[func.id]
         values: list[Value | None] = [call.result for call in calls.values() if call.use.startswith("awaited")]

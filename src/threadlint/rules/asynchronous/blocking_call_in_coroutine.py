@@ -140,6 +140,7 @@ def blocking_call_in_coroutine(project: Project) -> Iterator[Problem]:
             if (
                 project.loop_calls.optional(func, step)
                 or project.loop_calls.waits_for_own(blocking.call, func)  # TL705
+                or blocking.call.id in project.loop_calls.run_elsewhere(func)
                 or _looked_before(project, blocking, route)
                 or (not route and _meant_for_threads(project, func))
             ):
