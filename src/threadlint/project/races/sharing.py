@@ -299,6 +299,8 @@ class Sharing:
         """Whether threads of two places can run at once: unless one function starts the second after it has joined the first."""
         if one.func is not other.func:
             return True
+        if one.call is other.call:
+            return one.many  # one thread runs both: `run` of its class, and the target that this calls
         first, second = (one, other) if one.begin <= other.begin else (other, one)
         return first.end < 0 or second.begin <= first.end
 

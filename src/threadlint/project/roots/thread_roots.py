@@ -20,12 +20,16 @@ from threadlint.project.locks.locks import Step
 from threadlint.project.names.call_graph import NamedCalls
 from threadlint.project.names.callables import HANDING
 from threadlint.project.names.linker import Links
+from threadlint.project.names.mentions import last_part
 from threadlint.project.names.things import ClassThing, Cls, External, Func, FunctionThing, Object
 from threadlint.project.names.types import Types, argument
+from threadlint.project.names.values import refs
 from threadlint.project.roots.ownership import varies
 
 _CALLERS_DEEP = 3
 _BASES = frozenset(CONSTRUCTORS)
+_TARGETS = (("run",), ("_target",), ("_Thread__target",))
+"""How the `run` of a subclass gets at the target: by the base's `run`, or by its attribute (under two names, of Python 3 and 2)."""
 THREADS = frozenset(name for name, world in {**EXECUTORS, **POOLS}.items() if world == "threads")
 
 
@@ -168,12 +172,50 @@ class ThreadRoots:
         return None
 
     def _subclass(self, func: Func, call: Call, cls: Cls) -> Iterator[Spawn]:
-        """`class Worker(Thread)`: making one spawns its `run`, unless the class only calls its base's constructor with a target."""
-        if not self.types.derives(cls, _BASES):
+        """`class Worker(Thread)`: making one spawns its `run`, and the target that it is given, unless its `run` does without."""
+        base = next((name for name in self.types.mro(cls) if isinstance(name, str) and name in _BASES), "")
+        if not base:
             return
         run = self.types.method(cls, "run")
         if run is not None:
             yield self._spawn(func, call, "class", FunctionThing(run, call.result, func), (), (), repeats=False)
+        if run is None or self._calls_target(run):
+            starter = CONSTRUCTORS[base]
+            value, args = self._given(call, cls, starter)
+            for target in self.types.functions(value, func):
+                given = args.items if isinstance(args, Many) and not args.repeated else ()
+                kind = "timer" if base.endswith("Timer") else "thread"
+                yield self._spawn(func, call, kind, target, given, (), repeats=False)
+
+    def _calls_target(self, run: Func) -> bool:
+        """Whether the `run` of a subclass does what that of the base does: `super().run()`, or `self._target(*self._args)`."""
+        return any(
+            isinstance(call.callee, Ref)
+            and call.callee.path[-1:] in _TARGETS
+            and (call.callee.path[-1] != "run" or call.callee.root in (Root.SUPER, Root.IMPORT, Root.GLOBAL))
+            for call in self.links.calls[run.id].values()
+        )
+
+    def _given(self, call: Call, cls: Cls, starter: Starter) -> tuple[Value | None, Value | None]:
+        """The target and its arguments, for the constructor of the base or for one that hands them on to it."""
+        init = self.types.method(cls, "__init__")
+        if init is None:
+            return call.argument(starter.target, starter.keyword), call.argument(starter.args_at, starter.args)
+        base = next(
+            (one for one in self.links.calls[init.id].values() if last_part(one.callee) == "__init__"),
+            None,
+        )
+        if base is None:
+            return None, None
+        params = {param.name: number for number, param in enumerate(init.facts.params[1:])}
+        passed = {ref.name for value in (*base.args, *(value for _, value in base.keywords)) for ref in refs(value)}
+        found = []
+        for name in (starter.keyword, starter.args):
+            if name not in params:
+                found.append(call.keyword(name))  # goes along in `**kwargs`
+            else:
+                found.append(argument(call, params[name], name) if name in passed else None)
+        return found[0], found[1]
 
     def _spawn(
         self,
