@@ -65,6 +65,7 @@ def coroutine_as_target(project: Project) -> Iterator[Problem]:
     ## Known limits
 
     - The function must be known to be a coroutine function: a plain name, a method, `partial(...)` of one, or a lambda that only calls one. One under an unknown decorator is left alone.
+    - A coroutine given where a function is wanted (`call_later(1, refresh())`) is reported for plain callbacks; for threads and pools that is [TL304](TL304.md).
     - Executors and schedulers that know how to run coroutines (Dask's, APScheduler's) are not meant, and not reported.
     """
     for func in project.callers_of([*HANDING, *PLAIN_CALLBACKS]):
@@ -74,6 +75,8 @@ def coroutine_as_target(project: Project) -> Iterator[Problem]:
                 name = _coroutine(project, func, found[1])
                 if name:
                     yield _problem(project, func, call, found, name)
+                elif found[0] in PLAIN_CALLBACKS:
+                    yield from _made_at_once(project, func, found)
     classes = [cls for cls in project.links.classes.values() if project.types.derives(cls, (*_THREADS, *_PROCESSES))]
     for func in project.callers_of(classes):
         for call in project.links.calls[func.id].values():
@@ -109,8 +112,28 @@ def _coroutine(project: Project, func: Func, value: Value) -> str:
     return ""
 
 
+def _made_at_once(project: Project, func: Func, found: tuple[str, Value]) -> Iterator[Problem]:
+    """`loop.call_later(3, self.abort(timeout=True))`: the coroutine is no function. For threads and pools TL304 says so."""
+    taker, value = found
+    made = (
+        project.links.calls[func.id].get(int(value.name))
+        if isinstance(value, Ref) and value.root == Root.RESULT and not value.path
+        else None
+    )
+    name = project.coroutines.certain(made, func) if made is not None else ""
+    if made is not None and name:
+        yield Problem(
+            project.site(func, made.span),
+            f"`{name}()` makes a coroutine, which `{_shown(taker)}()` calls as if it were a function: that fails, and its body never runs",
+            provable=False,
+        )
+
+
+def _shown(taker: str) -> str:
+    return taker.rpartition(".")[2].replace("AbstractEventLoop", "loop")
+
+
 def _problem(project: Project, func: Func, call: Call, found: tuple[str, Value], name: str) -> Problem:
-    who = found[0].rpartition(".")[2].replace("AbstractEventLoop", "loop")
     site = project.site(func, call.span)
     related = tuple(
         Related(project.site(thing.func, thing.func.facts.span), f"`{thing.func.name}` is `async def`")
@@ -119,7 +142,7 @@ def _problem(project: Project, func: Func, call: Call, found: tuple[str, Value],
     )
     return Problem(
         site,
-        f"`{name}` is a coroutine function: `{who}()` only makes a coroutine of it, which nobody awaits, so its body never runs",
+        f"`{name}` is a coroutine function: `{_shown(found[0])}()` only makes a coroutine of it, which nobody awaits, so its body never runs",
         related,
         partners=(site, *(one.site for one in related)),
         provable=bool(related),
