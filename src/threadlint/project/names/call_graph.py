@@ -115,6 +115,8 @@ _FOLLOWED_BY_ARGUMENTS = {"run_in_executor": 1, "call_soon_threadsafe": 0, "to_t
 def _handed(call: Call) -> Iterator[tuple[Value, Call]]:
     """What the call hands over to be called, each with the call that will be made."""
     last = last_name(call.callee)
+    if last not in _STARTERS and last not in _FOLLOWED_BY_ARGUMENTS and _has_target(call):
+        last = "Thread"
     if last in _STARTERS or last in _FOLLOWED_BY_ARGUMENTS:
         handed = _handed_over(call, last)
         if handed is not None:
@@ -123,6 +125,12 @@ def _handed(call: Call) -> Iterator[tuple[Value, Call]]:
         handed = _initializer(call, last)
         if handed is not None:
             yield handed
+
+
+def _has_target(call: Call) -> bool:
+    """`Worker(target=f, args=(a,))`: whatever the class is called, it takes what a thread takes."""
+    names = {name for name, _ in call.keywords} if len(call.keywords) > 1 else ()
+    return "target" in names and "args" in names
 
 
 def _initializer(call: Call, last: str) -> tuple[Value, Call] | None:
