@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from hashlib import blake2b
 from pathlib import Path
 
@@ -86,8 +87,8 @@ class Glance:
 
     def _may_tell(self, members: Iterable[str], group: Iterable[str]) -> bool:
         """Whether something may be said of these members of a group where nothing speaks of concurrency."""
-        # Each text is read once more: those of a large run need not fit in memory together.
-        around = Removers(lambda: map(self._text, group))
+        # Each text is read once more: those of a large run need not fit in memory together, but where a question is put to all of a group.
+        around = Removers(cache(lambda: [self._text(path) for path in group]))
         try:
             texts = map(self._text, members)
             return any(_CODED.search(text) or may_match(text, self.config, around) for text in texts)
