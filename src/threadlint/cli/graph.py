@@ -53,7 +53,7 @@ def graph(*, paths: tuple[str, ...], what: str, kind: str, config_file: Path | N
     if project is not None:
         coloured = colorful(Color(color), terminal=sys.stdout.isatty())
         # Who holds what is asked along more calls than the usual stack is good for.
-        lines = on_deep_stack(lambda: list(render(project.lock_graph, GraphFormat(kind), color=coloured)))
+        lines = on_deep_stack(lambda: list(render(project.deadlocks.lock_graph, GraphFormat(kind), color=coloured)))
         for line in lines:
             click.echo(line, color=coloured)
     if not files and not failures:

@@ -22,9 +22,7 @@ from threadlint.project.bodies.registries import Registries
 from threadlint.project.bodies.snapshots import Snapshots
 from threadlint.project.bodies.thread_locals import ThreadLocals
 from threadlint.project.bodies.uses import Uses
-from threadlint.project.deadlocks.lock_graph import LockGraph, lock_graph
-from threadlint.project.deadlocks.lock_order import LockOrder
-from threadlint.project.deadlocks.waits import Waits
+from threadlint.project.deadlock_questions import DeadlockQuestions
 from threadlint.project.fork_questions import ForkQuestions
 from threadlint.project.locks.accessors import Accessors
 from threadlint.project.locks.acquires import Acquires
@@ -34,7 +32,6 @@ from threadlint.project.locks.entry_locks import EntryLocks, entry_locks
 from threadlint.project.locks.flow import Flow
 from threadlint.project.locks.locks import Held, Locks, Step
 from threadlint.project.locks.releases import handed_over, let_go
-from threadlint.project.locks.titles import Titles
 from threadlint.project.names import linker
 from threadlint.project.names.call_graph import NamedCalls
 from threadlint.project.names.callees import Callees
@@ -62,7 +59,6 @@ from threadlint.project.roots.overlap import Overlap
 from threadlint.project.roots.ownership import Ownership
 from threadlint.project.roots.passing import Passing
 from threadlint.project.roots.pools import Pools
-from threadlint.project.roots.task_overlap import TaskOverlap
 from threadlint.project.roots.task_roots import TaskRoots
 from threadlint.project.roots.thread_classes import ThreadClasses
 from threadlint.project.roots.thread_roots import Spawn, ThreadRoots
@@ -394,35 +390,9 @@ class Project:
         return Overlap(self.contexts)
 
     @cached_property
-    def lock_order(self) -> LockOrder:
-        """In which order locks are taken."""
-        tasks = TaskOverlap(tuple(self.functions), self.tasks, self.steps, self.calls)
-        return LockOrder(self.links, self.acquires, self.steps, self.entry, self.overlap, tasks, self.handed_over)
-
-    @cached_property
-    def titles(self) -> Titles:
-        """What to call a lock."""
-        return Titles(self.links)
-
-    @property
-    def lock_graph(self) -> LockGraph:
-        """The lock-order graph, for people."""
-        return lock_graph(self.lock_order, self.titles, self.site)
-
-    @cached_property
-    def waits(self) -> Waits:
-        """Which calls wait for another thread, and what that thread needs."""
-        return Waits(
-            self.links,
-            self.locks,
-            self.acquires,
-            self.queues,
-            self.entry,
-            self.spawns,
-            self.tasks,
-            self.steps,
-            self.calls,
-        )
+    def deadlocks(self) -> DeadlockQuestions:
+        """Locks and waits that stand in each other's way."""
+        return DeadlockQuestions(self)
 
     @cached_property
     def queues(self) -> Queues:

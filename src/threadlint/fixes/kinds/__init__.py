@@ -2,29 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
 from collections.abc import Callable, Mapping
 from functools import cache
 
 from threadlint.changes import Change
 from threadlint.findings import Fix
-from threadlint.fixes.kinds import (
-    arguments,
-    clocks,
-    contexts,
-    coroutines,
-    draining,
-    expressions,
-    finishing,
-    futures,
-    handover,
-    holding,
-    inserting,
-    moving,
-    one_step,
-    waiting,
-    with_items,
-    with_lock,
-)
 from threadlint.fixes.tree import Edits, Tree
 
 Kind = Callable[[Tree, Fix], Edits]
@@ -32,23 +16,6 @@ Kind = Callable[[Tree, Fix], Edits]
 
 @cache
 def kinds() -> Mapping[Change, Kind]:
-    """How each kind of change is made."""
-    files = (
-        arguments,
-        clocks,
-        contexts,
-        coroutines,
-        draining,
-        expressions,
-        finishing,
-        futures,
-        handover,
-        holding,
-        inserting,
-        moving,
-        one_step,
-        waiting,
-        with_items,
-        with_lock,
-    )
+    """How each kind of change is made; found by looking into the files beside this one."""
+    files = (importlib.import_module(module.name) for module in pkgutil.iter_modules(__path__, f"{__name__}."))
     return {change: make for file in files for change, make in file.kinds().items()}

@@ -10,9 +10,9 @@ from threadlint.project.locks.locks import Step, text
 from threadlint.project.names.carriers import carriers, last_name
 from threadlint.project.names.linker import Links
 from threadlint.project.names.things import Cls, Func, Object
+from threadlint.project.names.thread_local import is_thread_local
 from threadlint.project.names.types import Types
 
-LOCAL = "threading.local"
 _ASKING = frozenset({"hasattr", "setattr", "delattr"})
 _LOOKING = frozenset({"vars", "dir", "getattr"})
 _ROUNDS = 3
@@ -67,7 +67,7 @@ class ThreadLocals:
     def _collect(self, found: dict[tuple[str, int], Storage]) -> None:
         classes = self._classes()
         for func, call in self.links.mentions.calls(classes):
-            made = next((one for one in self.types.of(call.result, func) if self._is_local(one)), None)
+            made = next((one for one in self.types.of(call.result, func) if is_thread_local(self.types, one)), None)
             if isinstance(made, Object) and made.call is call:
                 cls = made.type if isinstance(made.type, Cls) else None
                 found[func.id, call.id] = Storage(func, call, cls)
@@ -93,11 +93,6 @@ class ThreadLocals:
                     found.add(cls.facts.name)
         return found
 
-    def _is_local(self, thing: object) -> bool:
-        if not isinstance(thing, Object):
-            return False
-        return thing.type == LOCAL if isinstance(thing.type, str) else self.types.derives(thing.type, (LOCAL,))
-
     def _note(self, found: dict[tuple[str, int], Storage], names: set[str], ref: Ref, use: LocalUse) -> None:
         parts = (ref.name.rpartition(".")[2], *ref.path)
         for end in range(len(ref.path)):
@@ -119,7 +114,7 @@ class ThreadLocals:
 
     def _storages(self, found: dict[tuple[str, int], Storage], base: Ref, func: Func) -> Iterator[Storage]:
         for thing in self.types.of(base, func):
-            if isinstance(thing, Object) and self._is_local(thing):
+            if isinstance(thing, Object) and is_thread_local(self.types, thing):
                 if thing.frame is not None and thing.call is not None:
                     if (thing.frame.id, thing.call.id) in found:
                         yield found[thing.frame.id, thing.call.id]

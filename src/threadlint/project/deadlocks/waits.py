@@ -272,8 +272,7 @@ class Waits:
         made = {
             (thing.frame.id, thing.call.id) for thing in pools if thing.frame is not None and thing.call is not None
         }
-        names = [name for name in self.links.mentions.names() if name.endswith("_async")]
-        for func, call in self.links.mentions.calls(names):
+        for func, call in self.links.mentions.calls(self.links.mentions.ending("_async")):
             given = [value for key, value in call.keywords if key in ("callback", "error_callback")]
             callee = call.callee
             if not given or not isinstance(callee, Ref) or not callee.path:

@@ -55,10 +55,6 @@ class Mentions:
         """The last names of callees that end like this: `register_at_fork`, and what a program calls its own wrapper of it."""
         return [one for one in self._calls if one.endswith(name)]
 
-    def names(self) -> Iterable[str]:
-        """All last names of callees: for a search by a part of a name."""
-        return self._calls.keys()
-
     def having(self, kind: type[Node] | str) -> Sequence[Func]:
         """The functions that have a node of this type (`With`, `Loop`, `Try`, ...), or a `Suspend` of this kind (`await`, `yield`, `yield from`), in order."""
         return self._nodes.get(kind, ())

@@ -18,7 +18,7 @@ from threadlint.project.races.own_items import OwnItems
 from threadlint.project.races.standstill import Standstill
 from threadlint.project.roots.child_only import ChildOnly
 from threadlint.project.roots.contexts import MAIN, Context, Contexts, Origin
-from threadlint.project.roots.looked_up import is_thread_local
+from threadlint.project.roots.looked_up import is_looked_up_anew
 from threadlint.project.roots.ownership import CLOSURE, Given, Ownership, Token, closure_token, part
 from threadlint.project.roots.thread_roots import Spawn
 from threadlint.project.roots.tokens import HANDED, NEW, apart, inside
@@ -337,7 +337,7 @@ class Sharing:
         base = ref.receiver
         step = ref.path[-1]
         things = self.types.of(base, func)
-        if any(isinstance(thing, Object) and is_thread_local(self.types, thing) for thing in things):
+        if any(isinstance(thing, Object) and is_looked_up_anew(self.types, thing) for thing in things):
             return None
         if step.startswith("["):
             return self._element(base, func, binding, text(ref), handed=handed)

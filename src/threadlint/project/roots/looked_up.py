@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from threadlint.facts.model import Ref, Root, Value
 from threadlint.project.names.linker import Links
 from threadlint.project.names.things import Cls, Func, Object
+from threadlint.project.names.thread_local import is_thread_local
 from threadlint.project.names.types import Types
 
 
@@ -39,7 +40,9 @@ def is_per_thread(types: Types, value: Value | None, func: Func, depth: int = 3)
         return False
     holders = (Ref(value.root, value.name, value.path[:end], value.owner) for end in range(len(value.path)))
     if any(
-        isinstance(thing, Object) and is_thread_local(types, thing) for one in holders for thing in types.of(one, func)
+        isinstance(thing, Object) and is_looked_up_anew(types, thing)
+        for one in holders
+        for thing in types.of(one, func)
     ):
         return True
     if value.root is Root.RESULT:
@@ -53,8 +56,6 @@ def is_per_thread(types: Types, value: Value | None, func: Func, depth: int = 3)
     return bool(bound) and all(is_per_thread(types, access.value, where, depth - 1) for where, access in bound)
 
 
-def is_thread_local(types: Types, thing: Object) -> bool:
-    """Whether each thread, or each context, sees other attributes of the object."""
-    if isinstance(thing.type, str):
-        return thing.type in ("threading.local", "contextvars.ContextVar")
-    return types.derives(thing.type, ("threading.local", "_thread._local"))
+def is_looked_up_anew(types: Types, thing: Object) -> bool:
+    """Whether each thread, or each context, finds other values in the object."""
+    return thing.type == "contextvars.ContextVar" or is_thread_local(types, thing)

@@ -88,13 +88,13 @@ def lock_order_inversion(project: Project) -> Iterator[Problem]:
     - A lock that is taken only for some arguments, or only tried, does not count.
     - Locks of `asyncio` count among the tasks of a loop, but an outer lock that only the callers hold is not seen for them. Locks of processes are not followed.
     """
-    for ring in project.lock_order.cycles():
+    for ring in project.deadlocks.lock_order.cycles():
         yield _problem(project, _from_the_rarest(project, ring))
 
 
 def _from_the_rarest(project: Project, ring: tuple[Edge, ...]) -> tuple[Edge, ...]:
     """The ring from the pair that is written least often: the odd one out is the one to change."""
-    edges = project.lock_order.edges()
+    edges = project.deadlocks.lock_order.edges()
 
     def rank(number: int) -> tuple[object, ...]:
         edge = ring[number]
@@ -106,7 +106,7 @@ def _from_the_rarest(project: Project, ring: tuple[Edge, ...]) -> tuple[Edge, ..
 
 def _problem(project: Project, ring: tuple[Edge, ...]) -> Problem:
     here, others = ring[0], ring[1:]
-    names = project.titles.names(edge.held.lock.key for edge in ring)
+    names = project.deadlocks.titles.names(edge.held.lock.key for edge in ring)
     first, second = names[here.held.lock.key], names[here.taken.lock.key]
     tasks = here.held.lock.kind.world == "tasks"
     who = "tasks" if tasks else "threads"

@@ -107,7 +107,7 @@ def wait_under_lock(project: Project) -> Iterator[Problem]:
             ]
             if not holding:
                 continue
-            for wait in (*project.waits.own(func, step), *project.waits.called(func, step)):
+            for wait in (*project.deadlocks.waits.own(func, step), *project.deadlocks.waits.called(func, step)):
                 for held in holding:
                     need = _needed(project, held, wait)
                     key = (wait.func.id, wait.span, held.lock.key)
@@ -139,14 +139,14 @@ def _third(
             lock = acquire.lock
             if lock.key in holding or lock.each or not lock.known or not lock.excludes:
                 continue
-            edge = project.lock_order.between(lock.key, held.lock.key, func, holding)
+            edge = project.deadlocks.lock_order.between(lock.key, held.lock.key, func, holding)
             if edge is not None and edge.func is not need.func:
                 return need, acquire, edge
     return None
 
 
 def _ring(project: Project, func: Func, held: Held, wait: Wait, need: Need, acquire: Acquire, edge: Edge) -> Problem:
-    names = project.titles.names([held.lock.key, acquire.lock.key])
+    names = project.deadlocks.titles.names([held.lock.key, acquire.lock.key])
     name, other = names[held.lock.key], names[acquire.lock.key]
     waits = [Related(project.site(wait.func, wait.span), f"{wait.what} waits here")]
     ends = (

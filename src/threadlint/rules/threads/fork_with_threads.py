@@ -101,7 +101,7 @@ def fork_with_threads(project: Project) -> Iterator[Problem]:
 
 def _inherited(project: Project, one: Inherited) -> Problem:
     """A lock that the child of a fork finds locked for ever."""
-    title = project.titles.of(one.acquire.lock.key)
+    title = project.deadlocks.titles.of(one.acquire.lock.key)
     name = one.acquire.lock.text
     taken = project.site(one.acquire.func, one.acquire.span)
     made = project.site(title.func, title.span) if title.func is not None and title.span is not None else taken
