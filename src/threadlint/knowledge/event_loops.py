@@ -15,6 +15,11 @@ TASK_GROUPS = frozenset({"asyncio.TaskGroup"})
 NURSERIES = frozenset({"anyio.abc.TaskGroup", "trio.Nursery"})
 """What keeps the tasks it starts, and waits for them at the end of its block."""
 
+TIMEOUTS = frozenset(
+    {"asyncio.timeout", "asyncio.timeout_at", "async_timeout.timeout", "anyio.fail_after", "anyio.move_on_after"}
+)
+"""Context managers that end a wait of a task."""
+
 ALL = -1
 """Every positional argument is a coroutine."""
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
 from threadlint.facts.model import UNKNOWN, Call, Const, If, Loop, Ref, Root, Span, Suspend, Value, With, WithItem
+from threadlint.knowledge.event_loops import TIMEOUTS
 from threadlint.knowledge.stdlib import POOLS, QUEUES
 from threadlint.project.locks.acquires import Acquire, Acquires
 from threadlint.project.locks.entry_locks import EntryLocks
@@ -199,7 +200,7 @@ class Waits:
         ]
         calls = [self.links.calls[func.id].get(int(value.name)) for value in values]
         return any(
-            isinstance(thing, External) and thing.name in _TIMEOUTS
+            isinstance(thing, External) and thing.name in TIMEOUTS
             for call in calls
             if call is not None
             for thing in self.locks.types.of(call.callee, func)
@@ -369,10 +370,6 @@ class Waits:
         )
 
 
-_TIMEOUTS = frozenset(
-    {"asyncio.timeout", "asyncio.timeout_at", "async_timeout.timeout", "anyio.fail_after", "anyio.move_on_after"}
-)
-"""Context managers that end a wait of a task."""
 _EVENTS = frozenset({"threading.Event", "asyncio.Event"})
 _BARRIERS = frozenset({"threading.Barrier", "asyncio.Barrier"})
 _METHODS = frozenset({"join", "terminate", "result", "exception", "shutdown", "get", "put", "wait"})

@@ -122,8 +122,10 @@ class Consumers:
         return None
 
 
-def waits_for_ever(call: Call) -> bool:
-    """Whether the `get()` or `put()` waits without a limit: no timeout, and not told not to wait."""
+def waits_for_ever(call: Call, *, awaited: bool = False) -> bool:
+    """Whether the `get()` or `put()` waits without a limit: no timeout, and not told not to wait; with `awaited`, a coroutine's that is awaited as it is."""
+    if awaited and not call.use.startswith("awaited"):
+        return False
     method = call.callee.path[-1] if hasattr(call.callee, "path") and call.callee.path else ""
     if method not in ("get", "put") or call.starred:
         return False

@@ -14,6 +14,7 @@ from threadlint.project.project import Project
 from threadlint.project.queues.consumers import waits_for_ever
 from threadlint.project.queues.queues import Use
 from threadlint.project.roots.thread_roots import Spawn
+from threadlint.project.waited_tasks import waited_for
 from threadlint.rules.rule import rule
 
 _LEAVING = frozenset({"exit", "_exit", "abort", "kill", "execv", "execve"})
@@ -72,19 +73,28 @@ def endless_worker(project: Project) -> Iterator[Problem]:
 
     - A loop that can be left by `break`, `return` or `raise`, or an exception that the worker handles outside its loop, counts as a way out.
     - Exceptions that the work raises are none: they end the worker only when something goes wrong.
+    - A task of `asyncio` counts where the function that starts it waits for `join()` of the queue and then for the task, and cancels nothing.
     - Whether a thread is a daemon must be visible: a thread that may inherit it from the one that starts it is left alone.
     """
     for origin, uses in project.queues.uses().items():
-        if QUEUES[project.queues.kinds[origin]] == "tasks" or any(use.method == "shutdown" for use in uses):
+        if any(use.method == "shutdown" for use in uses):
             continue
+        awaited = QUEUES[project.queues.kinds[origin]] == "tasks"
         for use in uses:
-            if use.method == "get" and waits_for_ever(use.call):
+            if use.method == "get" and waits_for_ever(use.call, awaited=awaited):
                 step = next(one for one in project.steps(use.func) if one.node is use.call)
                 if step.loops and _endless(step):
                     for spawn in project.consumers.spawns(origin):
-                        if spawn.target.func is use.func and not ends_with_program(project, spawn):
+                        if spawn.target.func is use.func and _holds_up(project, spawn, uses):
                             yield _problem(project, use, spawn, step)
                             break
+
+
+def _holds_up(project: Project, spawn: Spawn, uses: list[Use]) -> bool:
+    """Whether the program waits for the worker at its end; a task is waited for though its work is done, which the same function has waited for before."""
+    if spawn.kind == "task":
+        return waited_for(project, spawn) and any(use.method == "join" and use.func is spawn.func for use in uses)
+    return not ends_with_program(project, spawn)
 
 
 def _endless(step: Step) -> bool:
@@ -115,10 +125,13 @@ def _in_inner_loop(jump: Jump, loop: Loop) -> bool:
 
 def _problem(project: Project, use: Use, spawn: Spawn, step: Step) -> Problem:
     func: Func = use.func
-    why = "the executor waits for it when the program ends" if spawn.kind == "executor" else "the thread is no daemon"
+    why = {
+        "executor": "the executor waits for it when the program ends, so the program cannot end",
+        "task": f"`{spawn.func.name}` waits for the task, so it never goes on",
+    }.get(spawn.kind, "the thread is no daemon, so the program cannot end")
     return Problem(
         project.site(func, use.call.span),
-        f"`{func.name}` loops on `{text(use.receiver)}.get()` with no way out, and {why}, so the program cannot end",
+        f"`{func.name}` loops on `{text(use.receiver)}.get()` with no way out, and {why}",
         (
             Related(project.site(func, step.loops[0].span), "the loop"),
             Related(project.site(spawn.func, spawn.span), spawn.story),

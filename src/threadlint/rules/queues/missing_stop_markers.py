@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from threadlint.facts.model import Access, Compare, Const, If, Jump, Kind, Ref, Root, Value, walk
 from threadlint.findings import Problem, Related, Severity
 from threadlint.knowledge.stdlib import QUEUES
-from threadlint.project.daemons import ends_with_program, joined
 from threadlint.project.locks.locks import text
 from threadlint.project.names.counts import total
 from threadlint.project.names.things import Func
@@ -15,6 +14,7 @@ from threadlint.project.names.values import refs
 from threadlint.project.project import Project
 from threadlint.project.queues.consumers import PUTTING, waits_for_ever
 from threadlint.project.queues.queues import Origin, Use
+from threadlint.project.waited_tasks import hangs_somebody
 from threadlint.rules.rule import rule
 
 
@@ -79,13 +79,14 @@ def missing_stop_markers(project: Project) -> Iterator[Problem]:
 
     - Both numbers must stand in the program: as numbers, names of numbers, or lengths of lists written there.
     - A worker that puts the marker back for the next one needs only one; daemon threads that nobody joins need none.
+    - Tasks of `asyncio` count where the function that starts them waits for all of them (`gather`, `TaskGroup`, `await`) and cancels none.
     - Since Python 3.13 `jobs.shutdown()` ends all workers at once.
     """
     for origin, uses in project.queues.uses().items():
-        if QUEUES[project.queues.kinds[origin]] == "tasks" or any(use.method == "shutdown" for use in uses):
+        if any(use.method == "shutdown" for use in uses):
             continue
         gets = [use for use in uses if use.method == "get"]
-        if len({use.func.id for use in gets}) == 1 and len(gets) == 1 and waits_for_ever(gets[0].call):
+        if len(gets) == 1 and waits_for_ever(gets[0].call, awaited=QUEUES[project.queues.kinds[origin]] == "tasks"):
             yield from _check(project, origin, gets[0], uses)
 
 
@@ -98,13 +99,13 @@ def _check(project: Project, origin: Origin, get: Use, uses: list[Use]) -> Itera
     if (
         len(spawns) != 1
         or len(project.consumers.spawns(origin)) != 1
-        or spawns[0].kind not in ("thread", "executor", "class")
+        or spawns[0].kind not in ("thread", "executor", "class", "task")
     ):
         return
     spawn = spawns[0]
     workers = total(project.links, spawn.loops, spawn.func)
     puts = [use for use in uses if use.method in PUTTING]
-    if any(use.func is worker for use in puts) or (ends_with_program(project, spawn) and not joined(project, spawn)):
+    if any(use.func is worker for use in puts) or not hangs_somebody(project, spawn):
         return
     markers = [use for use in puts if use.call.args and _same(use.call.args[0], use.func, marker, worker)]
     unsure = [use for use in puts if use not in markers and not _is_job(project, use)]

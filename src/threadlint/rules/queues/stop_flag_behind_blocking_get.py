@@ -23,13 +23,13 @@ from threadlint.facts.model import (
 from threadlint.findings import Problem, Related, Severity
 from threadlint.knowledge.stdlib import QUEUES
 from threadlint.project.bodies.lifetimes import receiver_of
-from threadlint.project.daemons import ends_with_program, joined
 from threadlint.project.locks.locks import text
 from threadlint.project.names.things import Cls, Func, Object
 from threadlint.project.names.values import refs
 from threadlint.project.project import Project
 from threadlint.project.queues.consumers import waits_for_ever
 from threadlint.project.queues.queues import Origin, Use
+from threadlint.project.waited_tasks import cancels, hangs_somebody
 from threadlint.rules.rule import rule
 
 
@@ -91,15 +91,16 @@ def stop_flag_behind_blocking_get(project: Project) -> Iterator[Problem]:
 
     ## Known limits
 
-    - Only the queues of `queue` and `multiprocessing` are looked at, not sockets and pipes.
+    - Only queues are looked at, not sockets and pipes. Tasks of `asyncio` count where the function that starts them waits for them and nothing in its file cancels any.
     - Silent where a stop marker may come through the queue: the loop tests the item, the function that sets the flag also puts something, or the queue is shut down.
     - Daemon threads that nobody joins are left alone: the program ends without them.
     """
     for origin, uses in project.queues.uses().items():
-        if QUEUES[project.queues.kinds[origin]] == "tasks" or any(use.method == "shutdown" for use in uses):
+        if any(use.method == "shutdown" for use in uses):
             continue
+        awaited = QUEUES[project.queues.kinds[origin]] == "tasks"
         for use in uses:
-            if use.method == "get" and waits_for_ever(use.call):
+            if use.method == "get" and waits_for_ever(use.call, awaited=awaited):
                 yield from _check(project, origin, use, uses)
 
 
@@ -115,8 +116,10 @@ def _check(project: Project, origin: Origin, use: Use, uses: list[Use]) -> Itera
     spawn = next(
         (one for one in project.consumers.spawns(origin) if func.id in project.pools.reached(one.target.func)), None
     )
-    if spawn is None or (ends_with_program(project, spawn) and not joined(project, spawn)):
+    if spawn is None or not hangs_somebody(project, spawn):
         return
+    if spawn.kind == "task" and cancels(project, project.links.functions_of(spawn.func.module)):
+        return  # who sets the flag may also cancel whoever waits for the task
     yield Problem(
         project.site(func, use.call.span),
         f"`{text(flag)}` is looked at only between two items; while `{text(use.receiver)}` is empty, `get()` waits and the stop request is not seen",
@@ -148,7 +151,7 @@ def _flag(project: Project, loop: Loop, func: Func, items: set[str]) -> Ref | No
             call = project.links.calls[func.id].get(int(ref.name))
             if call is not None and isinstance(call.callee, Ref) and call.callee.path[-1:] == ("is_set",):
                 receiver = receiver_of(call)
-                if project.types.types(receiver, func) & {"threading.Event", "multiprocessing.Event"}:
+                if project.types.types(receiver, func) & {"threading.Event", "multiprocessing.Event", "asyncio.Event"}:
                     return receiver
             continue
         if ref.path:
