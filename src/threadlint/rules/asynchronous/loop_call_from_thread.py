@@ -117,7 +117,7 @@ def _in_thread(project: Project, func: Func, call: Call, context: Context, spawn
     method = last_part(call.callee)
     confidence = Confidence.HIGH if not spawn.assumed else Confidence.MEDIUM
     if any(name in NEEDS_RUNNING_LOOP for name in names):
-        if _tried(project, func, call) or in_tests(func):
+        if _tried(project, func, call) or in_tests(func) or not _certain(project, context):
             return None
         message = f"`{text(callee)}()` runs in a thread without a running event loop, and raises RuntimeError there"
     elif method in LOOP_METHODS and callee.path:
@@ -143,6 +143,22 @@ def _in_thread(project: Project, func: Func, call: Call, context: Context, spawn
         provable=method in LOOP_METHODS,
         fix=_fix(site, method) if method in LOOP_METHODS else None,
     )
+
+
+def _certain(project: Project, context: Context) -> bool:
+    """Whether each call on the way from the thread means this function alone, and not another object's as well: `sock: socket.socket | LoopSocket`."""
+    for _, origin in project.contexts.chain(context, threads=True):
+        caller = origin.context.func if origin.context is not None else None
+        step = project.steps(caller)[origin.step].node if caller is not None else None
+        if caller is None or not isinstance(step, Call) or not isinstance(step.callee, Ref) or not step.callee.path:
+            continue
+        receivers = {
+            thing.type if isinstance(thing, Object) else thing
+            for thing in project.types.of(step.callee.receiver, caller)
+        }
+        if len(receivers) > 1:
+            return False
+    return True
 
 
 def _fix(site: Site, method: str) -> Fix:
