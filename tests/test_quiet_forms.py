@@ -64,6 +64,14 @@ PLAIN = TASKS.format(
     body="""if self.title is None:
             self.title = await asyncio.sleep(0, "title")"""
 )
+CACHED = TASKS.format(
+    body="""key = str(self.title)
+        if key not in KEPT:
+            KEPT[key] = await asyncio.sleep(0, "title")"""
+).replace("class Page", "KEPT = {}\n\n\nclass Page")
+REGISTERED = CACHED.replace('await asyncio.sleep(0, "title")', "await self.other()").replace(
+    "    async def load", "    async def other(self) -> Page:\n        return Page()\n\n    async def load"
+)
 DIRECT = TASKS.format(body="self.seen += await asyncio.sleep(0, 1)")
 
 
@@ -74,8 +82,8 @@ def reported(text: str, tmp_path: Path, *select: str) -> set[str]:
 
 @pytest.mark.parametrize(
     ("code", "text"),
-    [("TL703", SLEEP), ("TL703", ENDING), ("TL702", CARRIED), ("TL702", FLAG), ("TL702", PLAIN)],
-    ids=["sleep", "ending", "carried", "flag", "plain"],
+    [("TL703", SLEEP), ("TL703", ENDING), ("TL702", CARRIED), ("TL702", FLAG), ("TL702", PLAIN), ("TL702", CACHED)],
+    ids=["sleep", "ending", "carried", "flag", "plain", "cached"],
 )
 def test_a_quiet_form_is_reported_where_its_rule_is_selected(code: str, text: str, tmp_path: Path) -> None:
     assert code not in reported(text, tmp_path)
@@ -85,3 +93,4 @@ def test_a_quiet_form_is_reported_where_its_rule_is_selected(code: str, text: st
 
 def test_the_plain_form_is_reported_by_default(tmp_path: Path) -> None:
     assert "TL702" in reported(DIRECT, tmp_path)
+    assert "TL702" in reported(REGISTERED, tmp_path)

@@ -9,7 +9,7 @@ from threadlint.facts.model import Root
 from threadlint.findings import Confidence, Fix, Oracle, Problem, Related, Severity
 from threadlint.knowledge.event_loops import MADE_ONCE
 from threadlint.project.locks.locks import text
-from threadlint.project.names.things import External
+from threadlint.project.names.things import Cls, External, Object
 from threadlint.project.names.values import refs
 from threadlint.project.project import Project
 from threadlint.project.races.await_splits import AwaitSplits, Split, constant
@@ -96,7 +96,8 @@ def update_split_by_await(project: Project) -> Iterator[Problem]:
     - A value that goes through a local name (`n = self.n; await ...; self.n = n + 1`), a flag that is set after the `await` (`if not self.ready: await ...;
       self.ready = True`), and a plain value of an attribute (`if self.x is None: self.x = await ...`) are reported only where TL702, or `TL7`, is selected: there the
       order is often meant, or the second time does no harm.
-    - Filling an entry of a cache twice is work for nothing and a warning; a second connection, session, pool or task is a leak.
+    - Filling an entry of a cache with data twice is work for nothing, and reported only where TL702 is selected; a second object of a class of the program is a warning;
+      a second connection, session, pool or task is a leak.
     - What is tested again after the `await`, and what a task announces before it stops (`self.pending[key] = future`), is left alone.
     """
     if not project.tasks:
@@ -105,15 +106,23 @@ def update_split_by_await(project: Project) -> Iterator[Problem]:
     splits = AwaitSplits(project.checks, project.uses, project.steps, project.task_meetings, project.callees)
     for split in splits.all(project.functions):
         made = _made_once(project, split) if split.check is not None else ""
-        if everything or not _is_quiet(split, made):
+        if everything or not _is_quiet(project, split, made):
             yield _problem(project, split, made)
 
 
-def _is_quiet(split: Split, made: str) -> bool:
+def _is_quiet(project: Project, split: Split, made: str) -> bool:
     """Whether the order may well be meant, or doing it twice does no harm."""
     if split.check is None:
         return split.carried
-    return constant(split.use.value) or not (made or split.check.condition.key)
+    return constant(split.use.value) or not (made or (split.check.condition.key and _is_object(project, split)))
+
+
+def _is_object(project: Project, split: Split) -> bool:
+    """Whether the value may be an object of a class of the program, of which there should be one for each key; data are the same the second time."""
+    return any(
+        isinstance(thing, Object) and isinstance(thing.type, Cls)
+        for thing in project.types.of(split.use.value, split.func)
+    )
 
 
 def _problem(project: Project, split: Split, made: str) -> Problem:
