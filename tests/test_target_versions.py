@@ -48,9 +48,23 @@ class Worker(threading.Thread):
     def __init__(self) -> None:
         super().__init__()
         self._stop = threading.Event()
+        self._handle = open("log")
 
     def run(self) -> None:
         self._stop.wait()
+"""
+
+PROCESSES = b"""
+import multiprocessing
+import threading
+
+
+def main() -> None:
+    def work() -> None:
+        print("works")
+
+    multiprocessing.Process(target=work).start()
+    multiprocessing.Process(target=print, args=(threading.Lock(),)).start()
 """
 
 
@@ -67,8 +81,17 @@ def test_shutting_a_queue_down_needs_a_version(
     assert lines(SHUTDOWN, "TL407", version, tmp_path) == expected
 
 
-@pytest.mark.parametrize(("version", "expected"), [((3, 12), [8]), (None, [8]), ((3, 13), [])])
+@pytest.mark.parametrize(("version", "expected"), [((3, 12), [8, 9]), (None, [8, 9]), ((3, 13), [9]), ((3, 14), [])])
 def test_an_attribute_of_a_thread_matters_where_the_version_has_it(
     version: tuple[int, int] | None, expected: list[int], tmp_path: Path
 ) -> None:
     assert lines(STOP, "TL307", version, tmp_path) == expected
+
+
+@pytest.mark.parametrize(("version", "expected"), [((3, 13), [11]), (None, [11]), ((3, 14), [10, 11])])
+def test_a_function_that_only_a_fork_takes_along_matters_where_no_version_forks(
+    version: tuple[int, int] | None, expected: list[int], tmp_path: Path
+) -> None:
+    assert lines(PROCESSES, "TL607", version, tmp_path) == expected
+    told = PROCESSES.replace(b"def main", b"multiprocessing.set_start_method('fork')\n\ndef main")
+    assert lines(told, "TL607", version, tmp_path) == [13]

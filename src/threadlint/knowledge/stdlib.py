@@ -57,6 +57,9 @@ ALIASES: dict[str, str] = {
 QUEUES: dict[str, str] = {name: one.world for name, one in of_kind("queue").items()}
 """Queues, and what they connect."""
 
+NO_FORK_BY_DEFAULT = (3, 14)
+"""From this version on `multiprocessing` forks nowhere unless it is told to: the library reference, "Contexts and start methods"."""
+
 JOINABLE_QUEUES = frozenset(QUEUES) - {
     "queue.SimpleQueue",
     "multiprocessing.SimpleQueue",

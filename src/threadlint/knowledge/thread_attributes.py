@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 _BEFORE_313 = (3, 12)
+_ONLY_313 = (3, 13)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,8 @@ OWN_ATTRIBUTES: dict[str, dict[str, OwnAttribute]] = {
         "_stop": OwnAttribute("`join()` calls it as a method until Python 3.12", _BEFORE_313, set_by_init=False),
         "_started": OwnAttribute("`start()`, `join()` and `is_alive()` use it as an event"),
         "_tstate_lock": OwnAttribute("`join()` waits for it until Python 3.12", _BEFORE_313, none=True),
-        "_handle": OwnAttribute("`start()` and `join()` use it from Python 3.13"),
+        "_handle": OwnAttribute("`start()` and `join()` use it in Python 3.13", _ONLY_313),
+        "_os_thread_handle": OwnAttribute("`start()` and `join()` use it from Python 3.14"),
         "_target": OwnAttribute("`run()` calls it", run=True, none=True),
         "_args": OwnAttribute("`run()` unpacks it as the arguments of the target", run=True),
         "_kwargs": OwnAttribute("`run()` unpacks it as the keyword arguments of the target", run=True),

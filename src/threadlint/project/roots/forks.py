@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from threadlint.facts.model import Call, Const, Ref, Value, With, walk
 from threadlint.knowledge.child_calls import ARGUMENTS, KERNEL_CALLS
+from threadlint.knowledge.stdlib import NO_FORK_BY_DEFAULT
 from threadlint.project.locks.locks import Step
 from threadlint.project.names.linker import Links
 from threadlint.project.names.mentions import last_name
@@ -19,7 +20,6 @@ from threadlint.project.names.types import Types
 _FORKS = frozenset({"os.fork", "os.forkpty", "pty.fork", "posix.fork"})
 _POOLS = frozenset({"multiprocessing.Pool", "concurrent.futures.ProcessPoolExecutor"})
 _FORKING = frozenset({"fork", "forkpty", "start", "Pool", "ProcessPoolExecutor"})
-_NOT_BY_DEFAULT = (3, 14)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ def forks(
     links: Links, types: Types, steps: Callable[[Func], list[Step]], version: tuple[int, int] | None
 ) -> Iterator[Fork]:
     """Every place where the process forks, or may fork on Linux with the oldest supported version of Python."""
-    by_default = (version or (3, 0)) < _NOT_BY_DEFAULT and not _other_method(links)
+    by_default = (version or (3, 0)) < NO_FORK_BY_DEFAULT and not _other_method(links)
     forking = set(links.mentions.callers(_FORKING))
     for func in links.ordered():
         if func not in forking and not any(map(_runs_first, links.calls[func.id].values())):

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from threadlint.facts.model import Call, Const, Many, Ref, Value
 from threadlint.findings import Oracle, Problem, Related, Severity
-from threadlint.knowledge.primitives import CONTEXT, PRIMITIVES, Primitive
-from threadlint.knowledge.stdlib import EXECUTORS, POOLS
+from threadlint.knowledge.primitives import CONTEXT, INTERPRETER, PRIMITIVES, Primitive
+from threadlint.knowledge.stdlib import EXECUTORS, NO_FORK_BY_DEFAULT, POOLS
 from threadlint.project.locks.locks import text
 from threadlint.project.names.callables import HANDING, handed_over
 from threadlint.project.names.things import Cls, External, Func, FunctionThing, Object
@@ -38,6 +38,7 @@ _PROCESS_POOLS = frozenset(name for name, world in {**EXECUTORS, **POOLS}.items(
 _START_METHODS = frozenset({"fork", "spawn", "forkserver"})
 _COPIED = ("__getstate__", "__reduce__", "__reduce_ex__", "__copy__")
 _FILES = frozenset({"open()", "sqlite3.Connection", "sqlite3.connect()"})
+_CONTAINERS = frozenset({"list", "dict", "set", "deque"})
 _BETWEEN = {"threads": "threads of one process", "tasks": "tasks of one event loop"}
 
 
@@ -49,7 +50,7 @@ def wrong_primitive_kind(project: Project) -> Iterator[Problem]:
 
     `threading.Lock`, `queue.Queue` and their like live in the memory of one process. A process that is forked gets a copy, which locks nobody out and whose items nobody
     else sees; with `spawn` or `forkserver` the object cannot be sent at all. Jobs for a pool of processes are always sent: they cannot contain a `multiprocessing.Lock` or
-    `Queue` either, nor can the function be a lambda or an inner function.
+    `Queue` either, nor can the function be a lambda or an inner function. Interpreters share even less: `prepare_main()` takes no list, dict or set either.
 
     ## Example
 
@@ -95,7 +96,8 @@ def wrong_primitive_kind(project: Project) -> Iterator[Problem]:
     ## Known limits
 
     - Objects inside lists and attributes of other objects are not looked at, except locks that the object's own class makes.
-    - Lambdas and inner functions as targets of `Process` are reported only where the program asks for `spawn` or `forkserver`.
+    - Lambdas and inner functions as targets of `Process` are reported only where the program asks for `spawn` or `forkserver`, or where it neither chooses nor
+      runs on anything older than Python 3.14.
     - An executor that may be one of threads, as far as the program shows, is taken to be one.
     """
     for func in project.callers_of([*HANDING, *_PROCESS_POOLS]):
@@ -110,6 +112,11 @@ def wrong_primitive_kind(project: Project) -> Iterator[Problem]:
             if isinstance(given, Many) and _makes_pool(project, func, call):
                 for value in given.items:
                     yield from _started_with(project, func, call, value, "the pool's processes")
+    for func in project.mentions.callers(["prepare_main"]):
+        for call in project.links.calls[func.id].values():
+            if _prepares(project, func, call):
+                for _, value in call.keywords:
+                    yield from _shared(project, func, call, value)
 
 
 def _only_processes(project: Project, one: Handover) -> bool:
@@ -174,6 +181,27 @@ def _argument(project: Project, one: Handover, value: Value) -> Iterator[Problem
             yield from _owner(project, one, thing.type, f"`{text(value)}`")
 
 
+def _prepares(project: Project, func: Func, call: Call) -> bool:
+    things = project.types.of(call.callee, func)
+    return any(isinstance(one, External) and one.name == f"{INTERPRETER}.prepare_main" for one in things)
+
+
+def _shared(project: Project, func: Func, call: Call, value: Value) -> Iterator[Problem]:
+    """What `prepare_main()` is given: nothing that changes, other than a `memoryview` or a queue of interpreters. CPython 3.14 copies no other, unlike for `call()`."""
+    refused = "`prepare_main()` refuses it with `NotShareableError`"
+    found = _primitive(project, value, func)
+    if found is not None:
+        if found[1].world in _BETWEEN and found[1].kind in _MEANT:
+            works = f"works between {_BETWEEN[found[1].world]} only"
+            message = f"`{text(value)}` is {_a(str(found[0].type))}, which {works}; {refused}"
+            yield _problem(project, func, call, message, found[0])
+        return
+    kind = value.kind if isinstance(value, Many) else project.uses.kind(value, func) if isinstance(value, Ref) else ""
+    if kind in _CONTAINERS:
+        what = f"`{text(value)}` is a {kind}" if isinstance(value, Ref) else f"this is a {kind}"
+        yield _problem(project, func, call, f"{what}, which interpreters do not share; {refused}")
+
+
 def _started_with(project: Project, func: Func, call: Call, value: Value, who: str) -> Iterator[Problem]:
     """What a process gets when it starts: inherited where it is forked, pickled elsewhere."""
     found = _primitive(project, value, func)
@@ -190,16 +218,16 @@ def _started_with(project: Project, func: Func, call: Call, value: Value, who: s
 
 
 def _start_method(project: Project, func: Func, call: Call) -> str:
-    """`fork` or `spawn` (which stands for `forkserver` too) where the context of the call says so, else empty."""
+    """`fork` or `spawn` (which stands for `forkserver` too) where the context of the call says so, or nothing does and the versions of Python agree; else empty."""
     callee = call.callee
-    if not isinstance(callee, Ref) or not callee.path:
-        return ""
-    for thing in project.types.of(callee.receiver, func):
-        if isinstance(thing, Object) and thing.type == CONTEXT and thing.call is not None:
-            method = thing.call.argument(0, "method")
+    for thing in project.types.of(callee.receiver, func) if isinstance(callee, Ref) and callee.path else ():
+        if isinstance(thing, Object) and thing.type == CONTEXT:
+            method = thing.call.argument(0, "method") if thing.call is not None else None
             if isinstance(method, Const) and isinstance(method.value, str):
                 return "fork" if method.value == "fork" else "spawn"
-    return ""
+            return ""
+    chosen = any(project.mentions.calls(["set_start_method", "get_context"]))
+    return "spawn" if not chosen and (project.config.target_version or (3, 0)) >= NO_FORK_BY_DEFAULT else ""
 
 
 def _own_start_method(project: Project) -> bool:
