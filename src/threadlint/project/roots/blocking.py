@@ -80,11 +80,14 @@ class BlockingCalls:
         )
 
     def _at_hand(self, func: Func, call: Call, name: str) -> bool:
-        """What is there at once: an item that the function has just put, a thread that it has just started and that only says it is ready."""
+        """What is there at once: an item that the function has just put, a thread that it has just started and that only says it is ready, the end of a killed process."""
         wait = name.rpartition(".")[2]
-        before = {"get": ("put", "put_nowait"), "wait": ("start",), "result": ("start",), "exception": ("start",)}.get(
-            wait, ()
-        )
+        before = {
+            "get": ("put", "put_nowait"),
+            "wait": ("start", "kill"),
+            "result": ("start",),
+            "exception": ("start",),
+        }.get(wait, ())
         for other in self.types.links.calls[func.id].values():
             callee = other.callee
             if (
@@ -92,7 +95,10 @@ class BlockingCalls:
                 and callee.path[-1:] != ()
                 and callee.path[-1] in before
                 and other.id < call.id
-                and (wait != "get" or (isinstance(call.callee, Ref) and callee.receiver == call.callee.receiver))
+                and (
+                    callee.path[-1] == "start"
+                    or (isinstance(call.callee, Ref) and callee.receiver == call.callee.receiver)
+                )
             ):
                 return True
         return False

@@ -313,7 +313,7 @@ def _makes_task(project: Project, func: Func, call: Call) -> bool:
 def _given_coroutines(project: Project, func: Func, call: Call) -> bool:
     """Whether `gather()` is given coroutines, which only its tasks hold, and not tasks that others keep."""
     if last_part(call.callee) != "gather":
-        return True
+        return not any(_returns_nothing(project, func, value) for value in call.args[:1])
     for value in call.args:
         if isinstance(value, Ref) and value.root == Root.RESULT:
             made = project.links.calls[func.id].get(int(value.name))
@@ -325,6 +325,22 @@ def _given_coroutines(project: Project, func: Func, call: Call) -> bool:
         elif any(True for _ in project.coroutines.of(value, func)):
             return True
     return False
+
+
+def _returns_nothing(project: Project, func: Func, value: Value) -> bool:
+    """Whether the value is what plain functions without a result gave: no coroutine, and no task comes of it."""
+    made = (
+        project.links.calls[func.id].get(int(value.name))
+        if isinstance(value, Ref) and value.root == Root.RESULT and not value.path
+        else None
+    )
+    things = project.types.of(made.callee, func) if made is not None else ()
+    return bool(things) and all(
+        isinstance(thing, FunctionThing)
+        and not (thing.func.facts.is_async or thing.func.facts.is_generator or thing.func.facts.decorators)
+        and not any(True for _ in project.types.returned(thing.func))
+        for thing in things
+    )
 
 
 def _unread(project: Project, func: Func, call: Call) -> bool:
