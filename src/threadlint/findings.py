@@ -62,6 +62,9 @@ class Oracle(str, Enum):
     NOT_SET = "not-set-in-thread"
     UNSENDABLE = "cannot-be-sent"
     SPAWN_IMPORT = "spawn-import-fails"
+    ITEM_SKIPPED = "item-skipped"
+    NEGATIVE_TIMEOUT = "negative-timeout"
+    CANCELLATION = "cancellation-swallowed"
 
 
 @dataclass(frozen=True, slots=True, order=True)

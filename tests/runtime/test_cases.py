@@ -72,9 +72,21 @@ SAMPLE = [
     "s09_per_instance",
     "s10_semaphore_mutex",
     "s24_double_checked_outer",
+    "t01_skipped_task",
+    "t02_copied_tasks",
+    "t03_dict_of_tasks",
+    "t04_left_after_removal",
+    "t05_negative_sleep",
+    "t06_clamped_sleep",
+    "t07_negative_get",
+    "t08_other_error",
     "y01_time_sleep_in_async",
     "y02_never_awaited",
     "y03_rmw_across_await",
+    "y13_cancellation_swallowed",
+    "y14_cancellation_raised",
+    "y15_cancellation_suppressed",
+    "y16_cancellation_swallowed_inside",
 ]
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from threadlint.changes import Change
 from threadlint.facts.model import Call, Try
-from threadlint.findings import Fix, Problem, Related, Severity
+from threadlint.findings import Fix, Oracle, Problem, Related, Severity
 from threadlint.knowledge.clocks import NEGATIVE_RAISES
 from threadlint.project.bodies.paths import catches
 from threadlint.project.bodies.time_left import Remainder, TimeLeft
@@ -16,7 +16,7 @@ from threadlint.project.project import Project
 from threadlint.rules.rule import rule
 
 
-@rule("TL711", since="0.1", severity=Severity.WARNING, everywhere=True)
+@rule("TL711", since="0.1", severity=Severity.WARNING, oracle=Oracle.NEGATIVE_TIMEOUT, everywhere=True)
 def negative_timeout(project: Project) -> Iterator[Problem]:
     """The time that is left until a deadline is given to a wait, although it is negative once the deadline has passed.
 
@@ -106,6 +106,7 @@ def _problem(project: Project, func: Func, call: Call, name: str, left: Remainde
         (Related(clock, "the clock is read here, for the difference"),)
         if clock.line != site.line or clock.path != site.path
         else (),
+        partners=(clock,),
         fix=Fix(
             Change.NOT_NEGATIVE, (site,), safe=True, otherwise=Fix(Change.NOT_NEGATIVE, (site,), text="perhaps None")
         ),

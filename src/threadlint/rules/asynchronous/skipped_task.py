@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from threadlint.changes import Change
 from threadlint.facts.model import Access, Call, Kind, Loop, Node, Operate, Ref, Root, Suspend, Value, walk
-from threadlint.findings import Fix, Problem, Related, Severity
+from threadlint.findings import Fix, Oracle, Problem, Related, Severity
 from threadlint.knowledge.containers import REMOVING, VIEWS
 from threadlint.knowledge.loops import TASK_METHODS, TASK_NAMES
 from threadlint.project.bodies.paths import Paths, catches_all
@@ -22,7 +22,7 @@ _THROUGH = frozenset({"enumerate", "iter"})
 """Builtins whose result goes through their first argument, item by item and from the front."""
 
 
-@rule("TL710", since="0.1", severity=Severity.ERROR, everywhere=True)
+@rule("TL710", since="0.1", severity=Severity.ERROR, oracle=Oracle.ITEM_SKIPPED, everywhere=True)
 def skipped_task(project: Project) -> Iterator[Problem]:
     """A task is taken out of the list of tasks while a loop goes through that list, so the next task is skipped.
 

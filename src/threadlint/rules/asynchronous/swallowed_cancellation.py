@@ -23,7 +23,7 @@ from threadlint.facts.model import (
     With,
     walk,
 )
-from threadlint.findings import Fix, Problem, Related, Severity
+from threadlint.findings import Fix, Oracle, Problem, Related, Severity
 from threadlint.knowledge.blocking import ENDING_NAMES
 from threadlint.project.bodies.handling import always_raises
 from threadlint.project.locks.locks import Step
@@ -40,7 +40,7 @@ _LEAVING = frozenset({"exit", "_exit", "abort", "quit"})
 _KNOWING = frozenset({"cancel", "uncancel", "cancelling", "cancelled"})
 
 
-@rule("TL708", since="0.1", severity=Severity.WARNING)
+@rule("TL708", since="0.1", severity=Severity.WARNING, oracle=Oracle.CANCELLATION)
 def swallowed_cancellation(project: Project) -> Iterator[Problem]:
     """A loop in a coroutine catches the cancellation of its own task and goes on.
 

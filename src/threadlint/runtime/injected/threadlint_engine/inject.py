@@ -111,16 +111,17 @@ def first_call(block: list[ast.stmt], base: str | None, methods: set[str]) -> as
 
 
 class Marker(ast.NodeTransformer):
-    """Puts a note that it was reached before one statement."""
+    """Puts a call of a hook before one statement; the usual one notes that it was reached."""
 
-    def __init__(self, statement: ast.stmt) -> None:
+    def __init__(self, statement: ast.stmt, hook: str = "here") -> None:
         self.statement = statement
+        self.hook = hook
 
     def visit(self, node: ast.AST) -> Any:
-        """The statement with the note before it; everything else unchanged."""
+        """The statement with the call before it; everything else unchanged."""
         if node is not self.statement:
             return self.generic_visit(node)
-        return [*placed([call("here", 0)], self.statement), node]
+        return [*placed([call(self.hook, 0)], self.statement), node]
 
 
 def insert_mark(tree: ast.Module, line: int) -> None:

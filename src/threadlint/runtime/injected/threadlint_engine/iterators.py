@@ -13,7 +13,7 @@ from .rewrite import call, placed
 from .source import innermost
 
 if TYPE_CHECKING:
-    from .job import Place
+    from .job import Job
     from .start import Engine
 
 BUSY = "generator already executing"
@@ -29,9 +29,9 @@ def install(engine: Engine) -> None:
     builtins.__threadlint_failed__ = meeting.failed  # type: ignore[attr-defined]
 
 
-def rewrite(tree: ast.Module, place: Place) -> None:
+def rewrite(tree: ast.Module, job: Job) -> None:
     """`S` becomes `meet(); try: S; except ValueError: failed(); raise`."""
-    statement = innermost(tree, place.line)
+    statement = innermost(tree, job.flagged.line)
     if statement is None:
         return
     handler = ast.ExceptHandler(

@@ -36,7 +36,9 @@ INJECTIONS = {
     "semaphore-exhausted": ("acquire", "release"),
 }
 
-ERRORS = frozenset({"not-set-in-thread", "cannot-be-sent"})
+ERRORS = frozenset({"not-set-in-thread", "cannot-be-sent", "negative-timeout"})
+REWRITTEN = ERRORS | {"generator-already-executing", "item-skipped", "cancellation-swallowed"}
+"""Oracles whose part changes the flagged file, after the flagged statement was marked: by its `rewrite(tree, job)`."""
 PARTS = {
     "event-loop-blocked": "loops",
     "never-awaited": "loops",
@@ -47,6 +49,8 @@ PARTS = {
     "woken-for-nothing": "signs",
     "busy-wait": "signs",
     "generator-already-executing": "iterators",
+    "item-skipped": "skipping",
+    "cancellation-swallowed": "cancelling",
     "process-race": "processes",
     "change-lost-in-process": "copies",
     "spawn-import-fails": "processes",
@@ -126,24 +130,16 @@ class Engine:
             from . import loops  # as above
 
             return loops.rewrite(self, text, tree, real)
-        if job.oracle == "generator-already-executing" and real == job.flagged.path:
-            from . import iterators  # as above
-
+        if job.oracle in REWRITTEN and real == job.flagged.path:
             self.events.send("loaded", path=real)
             insert_mark(tree, job.flagged.line)  # first: afterwards there are other statements at this line
-            iterators.rewrite(tree, job.flagged)
+            importlib.import_module(f".{PARTS[job.oracle]}", __package__).rewrite(tree, job)
             return tree
         if job.oracle == "change-lost-in-process" and real == job.flagged.path:
             from . import copies  # as above
 
             self.events.send("loaded", path=real)
             copies.rewrite(self, tree, job)
-            return tree
-        if job.oracle in ERRORS and real == job.flagged.path:
-            from . import raising  # as above
-
-            self.events.send("loaded", path=real)
-            raising.wrap(tree, job)
             return tree
         if real == job.flagged.path:
             self.events.send("loaded", path=real)
