@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
-from threadlint.facts.model import Access, Call, Const, If, Kind, Ref, Root
+from threadlint.facts.model import Access, Call, Const, If, Kind, Ref, Root, Value
 from threadlint.project.bodies.checks import depends
 from threadlint.project.locks.lock_calls import conjuncts
 from threadlint.project.locks.locks import Step
 from threadlint.project.names.mentions import last_part
 from threadlint.project.names.things import Func, Object
 from threadlint.project.names.types import Types
+from threadlint.project.names.values import refs
 from threadlint.project.roots.contexts import Context, Origin
 from threadlint.project.roots.thread_roots import Spawn
 
@@ -32,13 +33,13 @@ class Standstill:
 
     types: Types
     steps: Callable[[Func], list[Step]]
-    _marks: dict[str, frozenset[str]] = field(default_factory=dict)
+    _marks: dict[tuple[str, str, int], frozenset[str]] = field(default_factory=dict)
     _joined: dict[tuple[str, str, int], list[int]] = field(default_factory=dict)
 
     def at(self, spawn: Spawn, step: int, chain: Iterable[tuple[Context, Origin]]) -> bool:
         """Whether the step, to which the chain leads, is only reached while the thread does not run."""
         # unsound: the attribute is taken to be set for as long as the thread runs, a join to be waited for, and a test to come out the same each time
-        marks = self._set_by(spawn.func) | self._set_by(spawn.target.func)
+        marks = self._set_by(spawn.func, spawn) | self._set_by(spawn.target.func, spawn)
         for context, origin in chain:
             func = context.func
             starts = spawn.begin if func is spawn.func else -1
@@ -52,11 +53,16 @@ class Standstill:
         return False
 
     def _other_branch(self, func: Func, one: int, other: int) -> bool:
-        """Whether a test of the function decides for one of the two steps and against the other."""
+        """Whether a test of what the object is set to decides for one of the two steps and against the other."""
         steps = self.steps(func)
         if not (0 <= one < len(steps) and 0 <= other < len(steps)):
             return False
-        branches = {id(node): part for node, part in steps[one].context if type(node) is If}
+        name = self.types.self_name(func)
+        branches = {
+            id(node): part
+            for node, part in steps[one].context
+            if type(node) is If and all(ref.path and ref.name == name for ref in refs(node.test))
+        }
         return any(branches.get(id(node), part) != part for node, part in steps[other].context)
 
     def instead(self, one: Spawn, other: Spawn) -> bool:
@@ -104,22 +110,28 @@ class Standstill:
             ]
         return known
 
-    def _set_by(self, func: Func) -> frozenset[str]:
-        """The attributes of `self` that the function gives something true."""
-        known = self._marks.get(func.id)
+    def _set_by(self, func: Func, spawn: Spawn) -> frozenset[str]:
+        """The attributes of `self` that the function sets to something true, or to the thread: they tell that it runs."""
+        key = (func.id, spawn.func.id, spawn.call.id)
+        known = self._marks.get(key)
         if known is None:
             name = self.types.self_name(func)
             nodes = (step.node for step in self.steps(func) if type(step.node) is Access) if name else ()
-            known = self._marks[func.id] = frozenset(
+            known = self._marks[key] = frozenset(
                 node.ref.path[0]
                 for node in nodes
                 if node.kind is Kind.WRITE
                 and len(node.ref.path) == 1
                 and (node.ref.root, node.ref.name) == (Root.VAR, name)
-                and node.value is not None
-                and not (isinstance(node.value, Const) and not node.value.value)
+                and self._tells(node.value, func, spawn)
             )
         return known
+
+    def _tells(self, value: Value | None, func: Func, spawn: Spawn) -> bool:
+        if isinstance(value, Const):
+            return bool(value.value)
+        things = self.types.of(value, func) if value is not None else ()
+        return any(isinstance(thing, Object) and thing.call is spawn.call for thing in things)
 
     def _unset(self, func: Func, at: int) -> Iterator[str]:
         """The attributes of `self` that are false or None where the step runs, as tests before it say."""
