@@ -116,7 +116,7 @@ class Project:
     @cached_property
     def ownership(self) -> Ownership:
         """Whose objects are."""
-        return Ownership(self.types, Handed(self.types, self.spawns_in))
+        return Ownership(self.types, Handed(self.types, self.steps, lambda: self.spawns))
 
     def steps(self, func: Func) -> list[Step]:
         """The nodes of the function in the order of evaluation, with the locks held at each."""

@@ -14,6 +14,7 @@ from threadlint.project.locks.locks import ANY_LOCK, Step, text
 from threadlint.project.names.linker import absolute
 from threadlint.project.names.things import ClassThing, Cls, Func, Object
 from threadlint.project.names.types import Types
+from threadlint.project.races.alongside import Alongside
 from threadlint.project.races.own_items import OwnItems
 from threadlint.project.races.standstill import Standstill
 from threadlint.project.roots.child_only import ChildOnly
@@ -21,7 +22,7 @@ from threadlint.project.roots.contexts import MAIN, Context, Contexts, Origin
 from threadlint.project.roots.looked_up import is_looked_up_anew
 from threadlint.project.roots.ownership import CLOSURE, Given, Ownership, Token, closure_token, part
 from threadlint.project.roots.thread_roots import Spawn
-from threadlint.project.roots.tokens import HANDED, NEW, apart, inside
+from threadlint.project.roots.tokens import HANDED, NEW, apart
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,7 @@ class Sharing:
     steps: Callable[[Func], list[Step]]
     child_only: ChildOnly
     standstill: Standstill = field(init=False)
+    alongside: Alongside = field(init=False)
     own_items: OwnItems = field(init=False)
     _touches: dict[str, list[Touch]] | None = None
     _races: tuple[Race, ...] | None = None
@@ -86,6 +88,7 @@ class Sharing:
 
     def __post_init__(self) -> None:
         self.standstill = Standstill(self.types, self.steps)
+        self.alongside = Alongside(self.types, self.ownership.handed, self.steps)
         self.own_items = OwnItems(self.types.links)
 
     def touches(self) -> dict[str, list[Touch]]:
@@ -239,35 +242,14 @@ class Sharing:
         """Whether the main thread's access, to which the chain leads, can come after the start of the thread and before its end."""
         if chain[-1][1].spawn is not None or self.standstill.at(spawn, touch.step, chain):
             return False
+        if touch.location.owner.kind == HANDED:
+            return self.alongside.at(spawn, touch.step, touch.location.owner, chain)
         step = touch.step
-        called: Func | None = None
         for context, origin in chain:
             if context.func is spawn.func:
-                handed = touch.location.owner.kind == HANDED
-                steps = (step, *self._calls_with(spawn.func, touch.location.owner, called)) if handed else (step,)
-                return any(
-                    spawn.begin < one
-                    and (spawn.end < 0 or one <= spawn.end)
-                    and not (handed and self.standstill.waited(spawn, one))
-                    for one in steps
-                )
-            step, called = origin.step, context.func
+                return spawn.begin < step and (spawn.end < 0 or step <= spawn.end)
+            step = origin.step
         return False
-
-    def _calls_with(self, func: Func, owner: Token, called: Func | None) -> Iterator[int]:
-        """The steps at which the function calls the other one with the object that it has handed to a thread: the chain knows of the first only."""
-        names = {name for name, token in self.ownership.handed.of(func).items() if inside(owner, token)}
-        for number, step in enumerate(self.steps(func)) if called is not None else ():
-            node = step.node
-            if (
-                type(node) is Call
-                and any(
-                    isinstance(value, Ref) and value.root is Root.VAR and value.name in names
-                    for value in (node.callee, *node.args, *(value for _, value in node.keywords))
-                )
-                and any(thing.func is called for thing in self.types.functions(node.callee, func))
-            ):
-                yield number
 
     def _from_outside(self, spawn: Spawn, touch: Touch, chain: list[tuple[Context, Origin]]) -> bool:
         """Whether a public method of the object that runs the thread updates it: whoever has the object can call that at any time."""

@@ -20,12 +20,6 @@ from threadlint.project.names.values import refs
 from threadlint.project.roots.contexts import Context, Origin
 from threadlint.project.roots.thread_roots import Spawn
 
-_WAITING = (
-    "wait", "join", "get", "result", "exception", "acquire", "recv", "is_alive", "done", "communicate", "as_completed",
-    "stop", "close", "shutdown", "terminate", "cancel", "kill", "finish", "end", "abort", "drain", "flush",
-)  # fmt: skip
-"""How the names of methods begin that wait for a thread, for what it hands over, or for its end."""
-
 
 @dataclass(slots=True)
 class Standstill:
@@ -81,13 +75,6 @@ class Standstill:
             for call in self.types.links.calls[override.id].values()
             if last_part(call.callee) == name
             for thing in self.types.functions(call.callee, override)
-        )
-
-    def waited(self, spawn: Spawn, step: int) -> bool:
-        """Whether the function that starts the thread has waited for something, or ended something, before the step: perhaps for the thread, or for what it says."""
-        return any(
-            type(one.node) is Call and last_part(one.node.callee).lstrip("_").startswith(_WAITING)
-            for one in self.steps(spawn.func)[spawn.begin + 1 : step]
         )
 
     def _joins(self, func: Func, spawn: Spawn) -> list[int]:

@@ -130,6 +130,11 @@ class _Reach:
             self._add(spawn.target.func, frozenset(), binding, 1 << (number + 1), None, -1, spawn.span, spawn)
         for func in entries:
             self._add(func, frozenset(), self.passing.same(self._default(func)), MAIN, None, -1, None)
+        for spawn in self.contexts.spawns:
+            # whoever made the object: once the method has handed it to a thread, it is that one's too
+            own = self.ownership.handed.own(spawn) if spawn.kind != "task" else None
+            if own is not None:
+                self._add(spawn.func, frozenset(), self.passing.same((own,)), MAIN, None, -1, None)
         while self.todo:
             context = self.todo.popleft()
             self._calls(context, self.contexts.reached[context])
