@@ -24,7 +24,7 @@ from threadlint.findings import Problem, Related, Severity
 from threadlint.knowledge.stdlib import QUEUES
 from threadlint.project.bodies.lifetimes import receiver_of
 from threadlint.project.locks.locks import text
-from threadlint.project.names.things import Cls, Func, Object
+from threadlint.project.names.things import Cls, Func, Object, Thing
 from threadlint.project.names.values import refs
 from threadlint.project.project import Project
 from threadlint.project.queues.consumers import waits_for_ever
@@ -131,14 +131,23 @@ def _check(project: Project, origin: Origin, use: Use, uses: list[Use]) -> Itera
 
 
 def _item_classes(project: Project, uses: list[Use]) -> set[str]:
-    """The classes of the program's objects that are put into the queue, by id."""
-    return {
-        thing.type.id
+    """The classes of the program's objects that are put into the queue, and those that derive from them, by id."""
+    found = {
+        thing.type
         for use in uses
         if use.method in ("put", "put_nowait") and use.call.args
-        for thing in project.types.of(use.call.args[0], use.func)
+        for thing in (*project.types.of(use.call.args[0], use.func), *_declared(project, use))
         if isinstance(thing, Object) and isinstance(thing.type, Cls)
     }
+    return {one.id for cls in found for one in (cls, *project.types.subclasses(cls))}
+
+
+def _declared(project: Project, use: Use) -> Iterator[Thing]:
+    """What the parameter that is put is annotated as: it may be given more than can be told apart."""
+    value, func = use.call.args[0], use.func
+    for param in func.facts.params:
+        if param.annotation is not None and value == Ref(Root.VAR, param.name, (), func.facts.qualname):
+            yield from project.types.instances(param.annotation, project.types.scope(func))
 
 
 def _flag(project: Project, loop: Loop, func: Func, items: set[str]) -> Ref | None:
@@ -155,7 +164,7 @@ def _flag(project: Project, loop: Loop, func: Func, items: set[str]) -> Ref | No
                     return receiver
             continue
         if ref.path:
-            stores = project.links.attributes.get(ref.path[-1], [])
+            stores = _stores(project, ref, func)
         else:
             stores = project.links.bindings.get((func.module.name, ref.name), []) if ref.root == Root.GLOBAL else []
         if any(
@@ -168,6 +177,18 @@ def _flag(project: Project, loop: Loop, func: Func, items: set[str]) -> Ref | No
         ):
             return ref
     return None
+
+
+def _stores(project: Project, ref: Ref, func: Func) -> list[tuple[Func, Access]]:
+    """What is stored in attributes of this name, without those of `self` in classes that have nothing to do with this one."""
+    stores = project.links.attributes.get(ref.path[-1], [])
+    owner = project.types.owner(func)
+    if owner is None or len(ref.path) != 1 or ref.name != project.types.self_name(func):
+        return stores
+    own, _ = project.types.stores_on_self(ref.path[-1])
+    family = project.types.family(owner)
+    foreign = {number for cls, numbers in own.items() if cls not in family for number in numbers}
+    return [one for number, one in enumerate(stores) if number not in foreign]
 
 
 def _tests_item(loop: Loop, use: Use) -> bool:
