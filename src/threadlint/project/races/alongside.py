@@ -41,7 +41,7 @@ class Alongside:
 
     def _calls_with(self, func: Func, owner: Token, called: Func | None, spawn: Spawn) -> Iterator[int]:
         """The steps at which the function calls the other one with the object: the chain knows of the first only."""
-        names = {name for name, token in self.handed.of(func).items() if inside(owner, token)}
+        names = self.handed.names(func, owner)
         own = self.handed.own(spawn) if func is spawn.func else None
         if own is not None and inside(owner, own[1]):
             names.add(own[0])
@@ -50,7 +50,7 @@ class Alongside:
             if (
                 type(node) is Call
                 and any(
-                    isinstance(value, Ref) and value.root is Root.VAR and value.name in names
+                    isinstance(value, Ref) and value.root in (Root.VAR, Root.GLOBAL) and value.name in names
                     for value in (node.callee, *node.args, *(value for _, value in node.keywords))
                 )
                 and any(thing.func is called for thing in self.types.functions(node.callee, func))

@@ -249,7 +249,7 @@ class Sharing:
             if context.func is spawn.func:
                 return spawn.begin < step and (spawn.end < 0 or step <= spawn.end)
             step = origin.step
-        return False
+        return chain[-1][0].func.is_module and self.alongside.at(spawn, touch.step, touch.location.owner, chain)
 
     def _from_outside(self, spawn: Spawn, touch: Touch, chain: list[tuple[Context, Origin]]) -> bool:
         """Whether a public method of the object that runs the thread updates it: whoever has the object can call that at any time."""

@@ -262,7 +262,8 @@ class _Reach:
         token = self.ownership.of(value, spawn.func, outer)
         made = self._made(value, spawn)
         if token is not None and token.shared:
-            return Token(token.kind, made) if made else token
+            # what a module names, all know by that name
+            return Token(token.kind, made) if made and token.kind != "global" else token
         if spawn.many and not spawn.loops and not spawn.distinct:
             # there are several because the spawning function is called several times: each call has variables of its own
             return EACH

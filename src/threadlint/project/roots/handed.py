@@ -61,6 +61,11 @@ class Handed:
             return None if spawn.many and not spawn.loops else (name, Token(HANDED, f"{spawn.func.id}.{name}"))
         return name, Token(HANDED, cls.id)
 
+    def names(self, func: Func, owner: Token) -> set[str]:
+        """The names that stand for the object, or for one that it is a part of."""
+        started = ((name, one.token) for name, one in self._started().get(func.id, {}).items())
+        return {name for name, token in (*self.of(func).items(), *started) if inside(owner, token)}
+
     def begin(self, func: Func, owner: Token, spawn: Spawn) -> int | None:
         """The step at which the function calls what starts the thread on the object."""
         for started in self._started().get(func.id, {}).values():
@@ -104,7 +109,9 @@ class Handed:
             return None
         found = [
             access
-            for _, access in self.types.links.bindings.get((func.id, ref.name), ())
+            for _, access in self.types.links.bindings.get(
+                (func.module.name if func.is_module else func.id, ref.name), ()
+            )
             if access.form != "annotation"
         ]
         if len(found) != 1 or found[0].form or any(_within(found[0], loop) for loop in loops):
@@ -143,11 +150,11 @@ class Handed:
                                 outer.append((caller, spawn, token))
                             continue
                         loops = self.steps(caller)[step].loops
-                        bound = None if caller.is_module else self._bound(ref, caller, loops)
+                        bound = self._bound(ref, caller, loops)
                         if bound is not None and self._made(bound.value, caller):
                             names = self._starts.setdefault(caller.id, {})
                             if ref.name not in names or step < names[ref.name].step:
-                                names[ref.name] = Started(step, spawn, token)
+                                names[ref.name] = Started(step, spawn, _of_module(ref, caller) or token)
                 starters = outer
         return self._starts
 
@@ -171,9 +178,9 @@ class Handed:
                     else []
                 )
             elif (
-                callee.root == Root.VAR
+                (callee.root == Root.GLOBAL if caller.is_module else callee.root == Root.VAR)
                 and callee.path == (name,)
-                and callee.owner == caller.facts.qualname
+                and (caller.is_module or callee.owner == caller.facts.qualname)
                 and any(thing.func is func for thing in self.types.functions(callee, caller))
             ):
                 refs = [callee.receiver]
@@ -192,8 +199,18 @@ def is_wait(step: Step) -> bool:
 def _names_of(value: Ref, func: Func) -> Iterator[Ref]:
     """The local names that are bound to the value."""
     for node in walk(func.facts.body):
-        if isinstance(node, Access) and node.value == value and node.ref.root == Root.VAR and not node.ref.path:
+        if (
+            isinstance(node, Access)
+            and node.value == value
+            and node.ref.root == (Root.GLOBAL if func.is_module else Root.VAR)
+            and not node.ref.path
+        ):
             yield node.ref
+
+
+def _of_module(ref: Ref, func: Func) -> Token | None:
+    """What a name of the module is, which all functions know it by."""
+    return Token("global", f"{func.module.name}.{ref.name}") if func.is_module else None
 
 
 def _within(access: Access, loop: Loop) -> bool:
