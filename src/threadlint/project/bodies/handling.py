@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from threadlint.facts.model import Call, Handler, Jump, Node, Ref, Root, Try, Value, With, WithItem, walk
+from threadlint.facts.model import Call, Handler, If, Jump, Node, Ref, Root, Try, Value, With, WithItem, walk
 from threadlint.facts.screen import lockish
 from threadlint.knowledge.quiet import QUIET
 from threadlint.project.bodies.paths import Paths, catches_all
@@ -73,6 +73,8 @@ def _plain(node: Node) -> bool:
     if isinstance(node, With):
         # a lock around what is plain
         return all(map(_is_lock, node.items)) and all(map(_plain, node.body))
+    if isinstance(node, If):
+        return all(map(_plain, (*node.body, *node.orelse)))
     return not hasattr(node, "body")
 
 

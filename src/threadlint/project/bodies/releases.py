@@ -153,6 +153,12 @@ class Look:
         lock = self.locks.of(callee.receiver, self.func)
         return lock is not None and lock.known and lock.kind.world == "threads"
 
+    def taken_twice(self) -> bool:
+        """Whether it is acquired, with waiting, by who has it already: it is no mutex then, but a sign that others give."""
+        reached: dict[int, set[str]] = defaultdict(set)
+        self.run(self.func.facts.body, reached)
+        return any(one.waits and reached[one.call.id] & {HELD, ASKED} for one in self.acquires)
+
     def left_held(self, *, raising_only: bool = False) -> tuple[str, Span] | None:
         """How and where the function is left with the lock held, as messages tell it; with `raising_only`, only by an error."""
         outcome = self.run(self.func.facts.body)

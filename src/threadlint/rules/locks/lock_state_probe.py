@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from threadlint.facts.model import Call, If, Loop, Node, walk
 from threadlint.findings import Problem, Related, Severity
 from threadlint.project.locks.lock_calls import LockCall, called, lock_calls, parts
+from threadlint.project.locks.locks import Step
 from threadlint.project.names.things import Func
 from threadlint.project.project import Project
 from threadlint.rules.rule import rule
@@ -83,7 +84,7 @@ def _probes(project: Project, func: Func, probes: dict[int, LockCall]) -> Iterat
             ]
             for probe in asked[:1]:
                 acted = _acts(project, func, probe, (*node.body, *node.orelse))
-                if acted is not None:
+                if acted is not None and not _armed_under(project, probe, step):
                     yield _problem(project, func, probe, acted)
         elif isinstance(node, Loop) and node.kind == "while":
             asked = [
@@ -109,6 +110,23 @@ def _probes(project: Project, func: Func, probes: dict[int, LockCall]) -> Iterat
                 and after.call.use == "used"
             ):
                 yield _problem(project, func, probe, after)
+
+
+def _armed_under(project: Project, probe: LockCall, asked: Step) -> bool:
+    """Whether the lock stands in for a condition: others release it, and it is acquired under a lock that is held here too, so that its state is known."""
+    held = {one.lock.key for one in asked.held}
+    if not held or probe.lock.key not in project.handed_over:
+        return False
+    for func in project.mentions.callers(["acquire"]):
+        taken = {
+            one.call.id
+            for one in lock_calls(project.locks, func)
+            if one.method == "acquire" and one.lock.key == probe.lock.key
+        }
+        for step in project.steps(func) if taken else ():
+            if isinstance(step.node, Call) and step.node.id in taken and held & {one.lock.key for one in step.held}:
+                return True
+    return False
 
 
 def _acts(project: Project, func: Func, probe: LockCall, nodes: tuple[Node, ...]) -> LockCall | None:

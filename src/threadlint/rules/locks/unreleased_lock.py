@@ -90,6 +90,8 @@ def _check(project: Project, look: Look) -> Iterator[Problem]:
     passed_on = first.lock.key in project.handed_over
     if (enters and not look.releases and not passed_on) or look.of_many() or look.same_condition() or look.flagged():
         return
+    if passed_on and look.taken_twice():
+        return
     found = look.left_held(raising_only=passed_on or enters)
     if found is None:
         yield from _released_unheld(project, look)

@@ -93,6 +93,9 @@ def _check(project: Project, func: Func, call: Call) -> Iterator[Problem]:
         ):
             target = call.argument(0, "fn" if owner in EXECUTORS else "func")
             bodies = [found.func for found in project.types.functions(target, func)]
+            if not bodies and isinstance(target, Ref) and target.path[-1:] == ("run",):
+                # `copy_context().run` calls what comes next
+                bodies = [found.func for found in project.types.functions(call.argument(1), func)]
             if bodies and all(handles_errors(body, project.types) for body in bodies):
                 return
             what = "results" if "map" in method else "future"
