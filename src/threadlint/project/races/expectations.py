@@ -5,6 +5,7 @@ The second trigger of RacerD (Blackshear et al., OOPSLA 2018), beside explicit t
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
@@ -21,6 +22,7 @@ from threadlint.project.roots.contexts import MAIN, Contexts
 _THREADING = ("threading", "concurrent.futures", "_thread", "multiprocessing.pool", "multiprocessing.dummy")
 
 _MAKER_AND_MORE = 2
+_STEM = re.compile(r"r?lock|mutex|condition|cond|_")
 _ON_LOOP = frozenset({"get_running_loop", "current_task"})
 
 
@@ -33,6 +35,8 @@ class Expectations:
     contexts: Contexts
     steps: Callable[[Func], list[Step]]
     _taken: dict[str, frozenset[str]] = field(default_factory=dict)
+    _served: dict[str, bool] = field(default_factory=dict)
+    """by what a lock's name says beside that it is a lock: whether an attribute has a name that begins so"""
 
     def on_threads(self, func: Func) -> bool:
         """Whether some thread root other than the main thread reaches the function."""
@@ -94,8 +98,23 @@ class Expectations:
         if self._on_loop(func):
             return ""
         cls = self.owner(ref, func)
-        locks = self.locks(cls) if cls is not None else ()
+        locks = self.locks_for(cls, ref.path[-1]) if cls is not None and ref.path else ()
         return f"of an object that owns a lock (`{min(locks)}`)" if locks else ""
+
+    def locks_for(self, cls: Cls, attribute: str) -> tuple[str, ...]:
+        """Those of the locks of the class that may be meant for the attribute: not those that are named after another one."""
+        return tuple(name for name in self.locks(cls) if not self._named_after_another(name, attribute))
+
+    def _named_after_another(self, lock: str, attribute: str) -> bool:
+        """`_queue_lock`, where some object has a `_queue`, or `_queues`, and that is not the attribute."""
+        stem = _STEM.sub("", lock.lower())
+        if not stem or stem in _compact(attribute):
+            return False
+        known = self._served.get(stem)
+        if known is None:
+            names = (name for name in self.types.links.attributes if name != lock)
+            known = self._served[stem] = any(_compact(name).startswith(stem) for name in names)
+        return known
 
     def locks(self, cls: Cls) -> frozenset[str]:
         """The names of the attributes with locks of the class, but for those that it only hands on, or that only other subclasses of a base take.
@@ -134,3 +153,7 @@ class Expectations:
             for held in step.held:
                 if isinstance(held.value, Ref) and held.value.path[-1:] == (name,):
                     yield self.owner(held.value, func)
+
+
+def _compact(name: str) -> str:
+    return name.lower().replace("_", "")

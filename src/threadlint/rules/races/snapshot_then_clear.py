@@ -129,7 +129,11 @@ def _problem(project: Project, found: Emptied, known: dict[str, dict[str, list[U
     race = project.meetings.race((found.emptying,), adders)
     guard = project.guards.get(_key(project, found.emptying))
     cls = project.expectations.owner(found.ref, found.func)
-    locks = project.expectations.locks(cls) if cls is not None and not found.func.facts.is_async else ()
+    locks = (
+        project.expectations.locks_for(cls, last_name(found.ref))
+        if cls is not None and not found.func.facts.is_async
+        else ()
+    )
     if race is None and guard is None and not locks:
         return
     why = f"`{guard.text}` is not held" if guard is not None else "no lock is held"
