@@ -230,7 +230,16 @@ class Locks:
             )
         if not lockish(last):
             return None
-        return Lock(self.place(value, func), text(value), LockType("lock"), reentrant=True, known=False)
+        place = self.place(self._original(value, func), func)
+        return Lock(place, text(value), LockType("lock"), reentrant=True, known=False)
+
+    def _original(self, value: Ref, func: Func) -> Ref:
+        """What a local name stands for that is bound once: `lock = self._lock`."""
+        if value.root is not Root.VAR or value.path or value.owner != func.facts.qualname:
+            return value
+        bound = self.types.links.bindings.get((func.id, value.name), ())
+        source = bound[0][1].value if len(bound) == 1 and not bound[0][1].form else None
+        return source if isinstance(source, Ref) and source.root is not Root.RESULT else value
 
     def _is_no_lock(self, thing: Object) -> bool:
         if isinstance(thing.type, Cls):
