@@ -7,6 +7,8 @@ import ast
 import libcst as cst
 
 from threadlint.facts.model import Logic, Many, ManyKind, Ref, Value
+from threadlint.facts.outline import SHORT, outline
+from threadlint.facts.source import SHALLOW
 from threadlint.facts.visitors.scopes import dotted
 from threadlint.facts.visitors.walk import Walk
 
@@ -89,6 +91,11 @@ def _named(walk: Walk, name: str) -> Value | None:
 
 def _quoted(walk: Walk, node: cst.SimpleString) -> Value | None:
     try:
-        return annotation(walk, cst.parse_expression(str(ast.literal_eval(node.value))))
-    except (ValueError, SyntaxError, cst.ParserSyntaxError):
+        text = ast.literal_eval(node.value)
+        if not isinstance(text, str) or (
+            len(text) > SHORT and outline(text).depth > SHALLOW
+        ):  # no annotation is nested so deeply
+            return None
+        return annotation(walk, cst.parse_expression(text))
+    except (ValueError, SyntaxError, cst.ParserSyntaxError, cst.CSTLogicError):
         return None
