@@ -11,6 +11,7 @@ from threadlint.project.locks.acquires import Acquire
 from threadlint.project.locks.locks import text
 from threadlint.project.names.things import Cls, External, Func, Object
 from threadlint.project.project import Project
+from threadlint.project.roots.contexts import MAIN
 from threadlint.rules.rule import rule
 
 _CALLBACKS = {"weakref.finalize": 1, "weakref.ref": 1, "weakref.proxy": 1, "signal.signal": 1, "gc.callbacks.append": 0}
@@ -155,7 +156,8 @@ def _own(project: Project, handler: _Handler, acquire: Acquire) -> bool:
     if value is None:
         part = project.links.classes.get(acquire.lock.key.rpartition(".__init__#")[0])
         makers = project.callers_of([part]) if part is not None else []
-        return bool(makers) and all(f"{maker.module.name}:{maker.facts.cls}" in family for maker in makers)
+        its_own = bool(makers) and all(f"{maker.module.name}:{maker.facts.cls}" in family for maker in makers)
+        return its_own and not _by_thread(project, acquire)
     if not isinstance(value, Ref) or value.root != Root.VAR:
         return False
     if len(value.path) == 2 and ".__init__#" in acquire.lock.key:
@@ -165,16 +167,28 @@ def _own(project: Project, handler: _Handler, acquire: Acquire) -> bool:
             if f"{where.module.name}:{where.facts.cls}" in family
         ]
         # unsound: others may have been given the part
-        return bool(stores) and all(isinstance(one, Ref) and one.root == Root.RESULT and not one.path for one in stores)
+        made = bool(stores) and all(isinstance(one, Ref) and one.root == Root.RESULT and not one.path for one in stores)
+        return made and not _by_thread(project, acquire)
     return len(value.path) == 1 and any(acquire.lock.key.startswith(f"{base}.") for base in family)
 
 
-def _taken_elsewhere(project: Project, handler: _Handler, acquire: Acquire) -> bool:
+def _by_thread(project: Project, acquire: Acquire) -> bool:
+    """Whether a thread that the program starts takes the lock: it may know the part and not whose part it is."""
+    return any(roots & ~MAIN for func in _takers(project, acquire) for _, roots in project.contexts.of(func))
+
+
+def _takers(project: Project, acquire: Acquire) -> Iterator[Func]:
+    """The functions that acquire the lock."""
     for func in (*project.having(With), *project.mentions.callers(["acquire"])):
-        if func is not handler.func and func is not acquire.func:
-            for step in project.steps(func):
-                if any(one.lock.key == acquire.lock.key for one in project.acquires.own(func, step)):
-                    return True
+        for step in project.steps(func):
+            if any(one.lock.key == acquire.lock.key for one in project.acquires.own(func, step)):
+                yield func
+                break
+
+
+def _taken_elsewhere(project: Project, handler: _Handler, acquire: Acquire) -> bool:
+    if any(func is not handler.func and func is not acquire.func for func in _takers(project, acquire)):
+        return True
     # the handler interrupts itself, or a direct call of the function that it calls
     return acquire.func is not handler.func
 
