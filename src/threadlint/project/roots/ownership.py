@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from threadlint.project.roots.handed import Handed
 
 _CALLS_DEEP = 3
+_COPYING = frozenset({"list", "tuple", "sorted", "set", "reversed"})
 _NEW = frozenset({Const, Many})
 """Values that are made where they stand."""
 
@@ -97,10 +98,25 @@ class Ownership:
         return found
 
     def _derived(self, value: Derived, func: Func, binding: Mapping[str, Token], depth: int) -> Token | None:
-        if value.op in ("item", "enter", "await"):
-            inner = self.of(value.parts[0], func, binding, depth)
-            return part(inner, "[]") if value.op == "item" else inner
+        if value.op == "item":
+            return part(self.of(self._gone_through(value.parts[0], func), func, binding, depth), "[]")
+        if value.op in ("enter", "await"):
+            return self.of(value.parts[0], func, binding, depth)
         return OWN if value.op in ("Add", "f-string") else None
+
+    def _gone_through(self, value: Value, func: Func, depth: int = 0) -> Value:
+        """The container whose elements come when the value is gone through: a copy that is made for the loop, or a view, has the same."""
+        if not isinstance(value, Ref) or value.root is not Root.RESULT or value.path or depth > _CALLS_DEEP:
+            return value
+        call = self.types.links.calls[func.id].get(int(value.name))
+        callee = call.callee if call is not None else None
+        if call is None or not isinstance(callee, Ref):
+            return value
+        if callee.path and callee.path[-1] in ("values", "copy") and not call.args:
+            return self._gone_through(callee.receiver, func, depth + 1)
+        if callee.root is Root.BUILTIN and callee.name in _COPYING and not callee.path and call.args:
+            return self._gone_through(call.args[0], func, depth + 1)
+        return value
 
     def _ref(self, ref: Ref, func: Func, given: Given, depth: int) -> Token | None:
         if ref.path and ref.path[-1].startswith("["):
