@@ -253,7 +253,7 @@ class Flow:
     def _with(self, node: With, held: State, context: tuple[tuple[Node, str], ...]) -> State | None:
         taken: list[Held] = []
         for item in node.items:
-            lock = self.locks.of(item.value, self.func)
+            lock = self.locks.of(item.value, self.func) or self._of_itself(item.value)
             if lock is not None:
                 taken.append(Held(lock, item.value, self.func, item.span))
             taken.extend(self._managed(item.value, item.span))
@@ -262,6 +262,17 @@ class Flow:
         if self._breaks:
             self._breaks[-1][broken:] = [_without(state, taken) for state in self._breaks[-1][broken:]]
         return None if after is None else _without(after, taken)
+
+    def _of_itself(self, value: Value) -> Lock | None:
+        """`with self:` in a class whose `__enter__` is not seen, since a decorator or a base from elsewhere gives it: it may well hold a lock."""
+        types = self.locks.types
+        cls = types.owner(self.func)
+        own = isinstance(value, Ref) and value.root is Root.VAR and not value.path
+        if cls is None or not own or value != Ref(Root.VAR, types.self_name(self.func), (), self.func.facts.qualname):
+            return None
+        if types.method(cls, "__enter__") is not None:
+            return None
+        return Lock(f"{cls.id}.__enter__()", types.self_name(self.func), LockType("lock"), reentrant=True, known=False)
 
     def _managed(self, value: Value, span: Span) -> list[Held]:
         """The locks that a context manager of the project holds: a `@contextmanager` function while it yields, an object from `__enter__` on."""
