@@ -290,10 +290,18 @@ class Project:
     @cached_property
     def guards(self) -> dict[str, Guard]:
         """By key of a location: the lock that most accesses to it hold."""
-        guards = Guards(
+        return self._guard_finder.all()
+
+    @cached_property
+    def guards_by_name(self) -> tuple[Guard, ...]:
+        """Locks whose names say that they are for a location, although few accesses hold them."""
+        return tuple(self._guard_finder.by_name())
+
+    @cached_property
+    def _guard_finder(self) -> Guards:
+        return Guards(
             self.links, self.types, self.contents, self.uses, self.sharing, self.entry, self.steps, self.confinement
         )
-        return guards.all()
 
     @cached_property
     def confinement(self) -> Confinement:

@@ -5,11 +5,11 @@ The second trigger of RacerD (Blackshear et al., OOPSLA 2018), beside explicit t
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from threadlint.facts.model import Call, Ref, Root, Try
+from threadlint.project.locks.lock_names import compact, lock_stem
 from threadlint.project.locks.locks import Step
 from threadlint.project.names.identity import Identity
 from threadlint.project.names.linker import absolute
@@ -22,7 +22,6 @@ from threadlint.project.roots.contexts import MAIN, Contexts
 _THREADING = ("threading", "concurrent.futures", "_thread", "multiprocessing.pool", "multiprocessing.dummy")
 
 _MAKER_AND_MORE = 2
-_STEM = re.compile(r"r?lock|mutex|condition|cond|_")
 _ON_LOOP = frozenset({"get_running_loop", "current_task"})
 
 
@@ -107,13 +106,13 @@ class Expectations:
 
     def _named_after_another(self, lock: str, attribute: str) -> bool:
         """`_queue_lock`, where some object has a `_queue`, or `_queues`, and that is not the attribute."""
-        stem = _STEM.sub("", lock.lower())
-        if not stem or stem in _compact(attribute):
+        stem = lock_stem(lock)
+        if not stem or stem in compact(attribute):
             return False
         known = self._served.get(stem)
         if known is None:
             names = (name for name in self.types.links.attributes if name != lock)
-            known = self._served[stem] = any(_compact(name).startswith(stem) for name in names)
+            known = self._served[stem] = any(compact(name).startswith(stem) for name in names)
         return known
 
     def locks(self, cls: Cls) -> frozenset[str]:
@@ -153,7 +152,3 @@ class Expectations:
             for held in step.held:
                 if isinstance(held.value, Ref) and held.value.path[-1:] == (name,):
                     yield self.owner(held.value, func)
-
-
-def _compact(name: str) -> str:
-    return name.lower().replace("_", "")

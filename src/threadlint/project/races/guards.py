@@ -14,6 +14,7 @@ from threadlint.facts.model import Ref
 from threadlint.project.bodies.contents import Contents
 from threadlint.project.bodies.uses import Act, Use, Uses, last_name
 from threadlint.project.locks.entry_locks import OWNED_METHODS, EntryLocks, guard_keys
+from threadlint.project.locks.lock_names import compact, lock_stem
 from threadlint.project.locks.locks import ANY_LOCK, Held, Step
 from threadlint.project.names.linker import Links
 from threadlint.project.names.things import Cls, Func
@@ -21,6 +22,8 @@ from threadlint.project.names.types import Types
 from threadlint.project.races.sharing import Location, Sharing
 from threadlint.project.roots.confinement import Confinement
 from threadlint.project.roots.ownership import Token
+
+_TELLING = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,15 +78,36 @@ class Guards:
     steps: Callable[[Func], list[Step]]
     confinement: Confinement
     _texts: dict[str, str] = field(default_factory=dict)
+    _used: dict[str, list[GuardedUse]] = field(default_factory=dict)
+    _found: dict[str, Guard] | None = None
 
     def all(self) -> dict[str, Guard]:
         """The guarded locations, by key."""
-        found: dict[str, Guard] = {}
-        for key, uses in self._candidates().items():
-            guard = self._infer(uses)
+        if self._found is None:
+            self._used = self._candidates()
+            found = ((key, self._infer(uses)) for key, uses in self._used.items())
+            self._found = {key: guard for key, guard in found if guard is not None}
+        return self._found
+
+    def by_name(self) -> Iterator[Guard]:
+        """Locations of which the lock's name alone says that it is for them: `row_lock` for `rows`, which few accesses hold."""
+        sure = self.all()
+        for key, uses in self._used.items():
+            guard = self._named_for(uses) if key not in sure else None
             if guard is not None:
-                found[key] = guard
-        return found
+                yield guard
+
+    def _named_for(self, uses: list[GuardedUse]) -> Guard | None:
+        name = compact(uses[0].location.key.rstrip("[]").rpartition(".")[2])
+        for lock in sorted({key for one in uses if one.use.act.writes for key in one.held if key != ANY_LOCK}):
+            stem = lock_stem(self._text(lock).rpartition(".")[2])
+            inside = tuple(one for one in uses if lock in one.held)
+            if len(stem) >= _TELLING and name.startswith(stem) and len(inside) > 1:
+                outside = self._knowing([one for one in uses if not one.held and not one.unsure], lock)
+                told = set(map(id, (*inside, *outside)))
+                unsure = tuple(one for one in uses if id(one) not in told)
+                return Guard(inside[0].location, lock, self._text(lock), inside, tuple(outside), unsure)
+        return None
 
     def _candidates(self) -> dict[str, list[GuardedUse]]:
         """By location: its uses, for locations that some function changes under a lock."""

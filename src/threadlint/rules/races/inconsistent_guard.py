@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from threadlint.changes import Change
+from threadlint.facts.model import Call, Loop, Ref, Root, walk
 from threadlint.findings import Builds, Confidence, Fix, Oracle, Problem, Related, Severity
 from threadlint.project.bodies.uses import Act
 from threadlint.project.guard_names import hold
@@ -25,7 +26,8 @@ def inconsistent_guard(project: Project) -> Iterator[Problem]:
     means that lock to guard it; the one place that does without it runs in the middle of the others. An update such as `self.n += 1` there
     loses the updates of threads that do hold the lock; a loop there meets a dict or set that changes size (`RuntimeError`), or skips items of a list.
 
-    The finding says how often the lock is held. No thread need be seen to start: owning a lock says that other threads are expected.
+    The finding says how often the lock is held. A lock that is named after the variable (`row_lock`, `rows`) need not be held so often, where a loop without it
+    tells the items to do something (`row.close()`). No thread need be seen to start: owning a lock says that other threads are expected.
 
     ## Example
 
@@ -100,7 +102,11 @@ def inconsistent_guard(project: Project) -> Iterator[Problem]:
         for one in (*guard.outside, *(one for one in guard.unsure if one.bare)):
             if one.use.func.id not in seen and (_updates(project, guard, one) or _iterates(project, guard, one)):
                 seen.add(one.use.func.id)
-                yield _problem(project, guard, one)
+                yield _problem(project, guard, one, _fix(project, one))
+    for guard in project.guards_by_name:
+        for one in guard.outside:
+            if _iterates(project, guard, one) and _acts_on_items(project, one):
+                yield _problem(project, guard, one, None)
 
 
 def _updates(project: Project, guard: Guard, one: GuardedUse) -> bool:
@@ -122,7 +128,24 @@ def _iterates(project: Project, guard: Guard, one: GuardedUse) -> bool:
     return kind != "list" or any(other.use.act is Act.REMOVE for other in (*guard.inside, *guard.unsure))
 
 
-def _problem(project: Project, guard: Guard, one: GuardedUse) -> Problem:
+def _acts_on_items(project: Project, one: GuardedUse) -> bool:
+    """Whether the loop tells its items to do something: `for row in self.rows: row.close()`."""
+    loop = project.steps(one.use.func)[one.use.step].node
+    if not isinstance(loop, Loop):
+        return False
+    names = {target.name for target in loop.targets}
+    return any(
+        isinstance(node, Call)
+        and node.use == "discarded"
+        and isinstance(node.callee, Ref)
+        and node.callee.root is Root.VAR
+        and node.callee.name in names
+        and len(node.callee.path) == 1
+        for node in walk(loop.body)
+    )
+
+
+def _problem(project: Project, guard: Guard, one: GuardedUse, fix: Fix | None) -> Problem:
     use = one.use
     lock = guard.text
     verb = "iterated" if use.act is Act.ITERATE else "read, changed and written back"
@@ -140,7 +163,7 @@ def _problem(project: Project, guard: Guard, one: GuardedUse) -> Problem:
         builds=Builds.EVERY if window else Builds.FREE_THREADED,
         partners=(site, *(other.site for other in related[:1])),
         provable=use.act is Act.UPDATE,
-        fix=_fix(project, one),
+        fix=fix,
     )
 
 
