@@ -46,6 +46,10 @@ _HARMLESS = frozenset(
 """Functions that neither keep an argument nor do to it what the rules ask about; what they return may hold it."""
 
 
+_Name = tuple[Root, str, str] | str
+"""What a reference begins with, or an element as facts write it (`[name]`)."""
+
+
 @dataclass(slots=True)
 class Life:
     """What one function does to an object: method calls and attributes by the number of the step."""
@@ -59,6 +63,7 @@ class Life:
     loops: list[Loop] = field(default_factory=list)
     """loops over containers that hold it"""
     names: set[Ref] = field(default_factory=set)
+    """variables and results, without attributes and elements"""
     escapes: bool = False
     awaited: bool = False
 
@@ -68,7 +73,15 @@ class Life:
 
     def has(self, ref: Ref) -> bool:
         """Whether the name is the object, or an element of a container that holds it."""
-        return any(_rest(ref, name) == () for name in self.names)
+        return self.rest(ref) == ()
+
+    def rest(self, ref: Ref) -> tuple[str, ...] | None:
+        """The attributes by which the reference goes on from the object; empty where it is the object or an element; None where it is something else."""
+        if not ref.path:
+            return () if ref in self.names else None
+        if Ref(ref.root, ref.name, (), ref.owner) not in self.names:
+            return None
+        return tuple(part for part in ref.path if not part.startswith("["))
 
 
 @dataclass(slots=True)
@@ -78,7 +91,11 @@ class Lifetimes:
     links: Links
     types: Types
     steps: Callable[[Func], list[Step]]
-    _globals: dict[str, dict[str, set[str]]] = field(default_factory=dict)
+    _globals: dict[str, set[str]] = field(default_factory=dict)
+    """by module: the names of its top level that its functions use"""
+    _naming: dict[str, dict[_Name, list[int]]] = field(default_factory=dict)
+    """by function id: the steps that speak of a name, in order"""
+    _exported: frozenset[str] | None = None
 
     def of(self, func: Func, call: Call, harmless: frozenset[str] = frozenset()) -> Life:
         """The life of what the call makes; `harmless` adds library functions that it may be given to without escaping."""
@@ -90,16 +107,28 @@ class Lifetimes:
             life.awaited = True
         steps = self.steps(func)
         while True:
+            concerned = self._concerned(life, func)
             before = len(life.names)
-            for step in steps:
-                self._names(step.node, life, func, known)
+            for number in concerned:
+                self._names(steps[number].node, life, func, known)
             if len(life.names) == before:
                 break
         seen = call.use != "used"
-        for number, step in enumerate(steps):
-            seen |= self._uses(step.node, number, life, func, known)
+        for number in concerned:
+            seen |= self._uses(steps[number].node, number, life, func, known)
         life.escapes |= not seen or any(self._seen_elsewhere(name, func) for name in life.names)
         return life
+
+    def _concerned(self, life: Life, func: Func) -> list[int]:
+        """The steps that speak of one of the object's names, in order: no others can do anything to it."""
+        naming = self._naming.get(func.id)
+        if naming is None:
+            naming = self._naming[func.id] = {}
+            for number, step in enumerate(self.steps(func)):
+                for name in _spoken_of(step.node):
+                    naming.setdefault(name, []).append(number)
+        asked = {one for name in life.names for one in (_base(name), f"[{name.name}]")}
+        return sorted({number for name in asked for number in naming.get(name, ())})
 
     def _names(self, node: Node, life: Life, func: Func, known: frozenset[str]) -> None:
         if isinstance(node, Access) and node.kind in (Kind.WRITE, Kind.UPDATE) and _stores(node, life):
@@ -125,13 +154,14 @@ class Lifetimes:
 
     def _uses(self, node: Node, number: int, life: Life, func: Func, known: frozenset[str]) -> bool:
         """Write down what the node does to the object; whether it names it."""
-        seen = any(carries(value, life) or any(_names_it(ref, life) for ref in refs(value)) for value in values(node))
+        seen = any(
+            carries(value, life) or any(life.rest(ref) is not None for ref in refs(value)) for value in values(node)
+        )
         for value in values(node):
             for ref in refs(value):
-                for name in life.names:
-                    rest = _rest(ref, name)
-                    if rest:
-                        life.attributes.append((rest[-1], number))
+                rest = life.rest(ref)
+                if rest:
+                    life.attributes.append((rest[-1], number))
         if isinstance(node, Call):
             seen |= self._call(node, number, life, func, known)
         elif isinstance(node, Jump) and node.kind == "return" and carries(node.value, life):
@@ -150,13 +180,12 @@ class Lifetimes:
             base = Ref(node.ref.root, node.ref.name, (), node.ref.owner)
             if not _is_local(base, func) or any(not part.startswith("[") for part in node.ref.path):
                 life.escapes = True
-        for name in life.names:
-            rest = _rest(node.ref, name)
-            if rest:
-                life.attributes.append((rest[-1], number))
-                if node.kind != Kind.READ:
-                    life.assigned.append((rest[-1], node, number))
-        return _names_it(node.ref, life) and node.kind == Kind.READ
+        rest = life.rest(node.ref)
+        if rest:
+            life.attributes.append((rest[-1], number))
+            if node.kind != Kind.READ:
+                life.assigned.append((rest[-1], node, number))
+        return rest is not None and node.kind == Kind.READ
 
     def _call(self, node: Call, number: int, life: Life, func: Func, known: frozenset[str]) -> bool:
         receiver = receiver_of(node)
@@ -188,16 +217,17 @@ class Lifetimes:
             return False
         module = func.module.name
         if module not in self._globals:
-            found: dict[str, set[str]] = {}
-            for other in self.links.ordered():
-                if other.module is func.module and not other.is_module:
-                    for step in self.steps(other):
-                        for ref in named(step.node):
-                            if ref.root == Root.GLOBAL:
-                                found.setdefault(ref.name, set()).add(other.id)
-            self._globals[module] = found
-        dotted = f"{module}.{name.name}"
-        return name.name in self._globals[module] or any(dotted in one.values() for one in self.links.exports.values())
+            self._globals[module] = {
+                ref.name
+                for other in self.links.ordered()
+                if other.module is func.module and not other.is_module
+                for step in self.steps(other)
+                for ref in named(step.node)
+                if ref.root == Root.GLOBAL
+            }
+        if self._exported is None:
+            self._exported = frozenset(dotted for one in self.links.exports.values() for dotted in one.values())
+        return name.name in self._globals[module] or f"{module}.{name.name}" in self._exported
 
 
 def receiver_of(call: Call) -> Ref | None:
@@ -225,8 +255,10 @@ def carries(value: Value | None, life: Life) -> bool:
 
 def _stores(node: Access, life: Life) -> bool:
     """Whether the object is stored: as the value, or as the key of an element (`rows[future] = row`)."""
-    keys = {f"[{name.name}]" for name in life.names if name.root != Root.RESULT and not name.path}
-    return carries(node.value, life) or bool(keys.intersection(node.ref.path))
+    return carries(node.value, life) or (
+        bool(node.ref.path)
+        and any(name.root != Root.RESULT and f"[{name.name}]" in node.ref.path for name in life.names)
+    )
 
 
 def values(node: Node) -> Iterator[Value]:
@@ -257,15 +289,26 @@ def named(node: Node) -> Iterator[Ref]:
         yield node.ref
 
 
-def _rest(ref: Ref, name: Ref) -> tuple[str, ...] | None:
-    """The attributes by which `ref` goes on from `name`; empty where it is the same or an element; None where it is something else."""
-    if (ref.root, ref.name, ref.owner) != (name.root, name.name, name.owner) or ref.path[: len(name.path)] != name.path:
-        return None
-    return tuple(part for part in ref.path[len(name.path) :] if not part.startswith("["))
+def _base(ref: Ref) -> _Name:
+    return (ref.root, ref.name, ref.owner)
 
 
-def _names_it(ref: Ref, life: Life) -> bool:
-    return any(_rest(ref, name) is not None for name in life.names)
+def _spoken_of(node: Node) -> set[_Name]:
+    """What the references in the node begin with, and their elements; the keys of displays too, which are given away with them."""
+    found: set[_Name] = set()
+    todo = [*named(node), *values(node)]
+    while todo:
+        value = todo.pop()
+        if isinstance(value, Ref):
+            found.add(_base(value))
+            found.update(part for part in value.path if part.startswith("["))
+        elif isinstance(value, Many):
+            todo += (*value.items, *value.keys)
+        elif isinstance(value, Logic):
+            todo += value.items
+        elif isinstance(value, Derived):
+            todo += value.parts
+    return found
 
 
 def _is_local(ref: Ref, func: Func) -> bool:

@@ -85,6 +85,8 @@ class Sharing:
     _kept: dict[tuple[str, int], bool] = field(default_factory=dict)
     _owners: dict[str, set[str]] = field(default_factory=dict)
     """by name of an attribute: the classes whose methods set it"""
+    _calls_of_events: dict[tuple[str, str], tuple[tuple[int, tuple[str, int]], ...]] = field(default_factory=dict)
+    """by function id and method: the steps that call it on events, and where those are made"""
 
     def __post_init__(self) -> None:
         self.standstill = Standstill(self.types, self.steps)
@@ -294,7 +296,13 @@ class Sharing:
         set_after = {origin for number, origin in self._events(first.func, "set") if number > first.step}
         return any(number < second.step and origin in set_after for number, origin in self._events(second.func, "wait"))
 
-    def _events(self, func: Func, method: str) -> Iterator[tuple[int, tuple[str, int]]]:
+    def _events(self, func: Func, method: str) -> tuple[tuple[int, tuple[str, int]], ...]:
+        known = self._calls_of_events.get((func.id, method))
+        if known is None:
+            known = self._calls_of_events[func.id, method] = tuple(self._find_events(func, method))
+        return known
+
+    def _find_events(self, func: Func, method: str) -> Iterator[tuple[int, tuple[str, int]]]:
         for number, step in enumerate(self.steps(func)):
             node = step.node
             if type(node) is Call and isinstance(node.callee, Ref) and node.callee.path[-1:] == (method,):

@@ -347,10 +347,8 @@ class ThreadRoots:
                             and thing.call is not None
                             and (thing.frame.id, thing.call.id) in pools
                         ):
-                            inside = [
-                                number for number, step in enumerate(steps) if any(n is node for n, _ in step.context)
-                            ]
-                            return max(inside)
+                            after = range(at + 1, len(steps))  # the steps of a block follow each other
+                            return next((number for number in after if not _is_in(steps[number], node)), len(steps)) - 1
         return -1
 
     def _asks_result(self, step: Step, call: Call, func: Func) -> bool:
@@ -368,6 +366,10 @@ class ThreadRoots:
         if value == call.result:
             return True
         return any(isinstance(thing, Object) and thing.call is call for thing in self.types.of(value, func))
+
+
+def _is_in(step: Step, block: With) -> bool:
+    return any(node is block for node, _ in step.context)
 
 
 def _receiver(call: Call) -> Value | None:
