@@ -7,8 +7,9 @@ from dataclasses import dataclass, field, replace
 
 from threadlint.facts.model import Access, Call, Kind, Ref, Root, With
 from threadlint.project.locks.locks import Step, text
-from threadlint.project.names.carriers import Made, carriers, last_name
+from threadlint.project.names.carriers import Made, carriers
 from threadlint.project.names.linker import Links
+from threadlint.project.names.mentions import last_part
 from threadlint.project.names.things import Func, Object
 from threadlint.project.names.types import Types
 
@@ -72,7 +73,7 @@ class ContextVars:
                 continue
             receiver = node.callee.receiver
             method = node.callee.path[-1]
-            if method not in _METHODS or last_name(receiver) not in self._names:
+            if method not in _METHODS or last_part(receiver) not in self._names:
                 continue
             for thing in self.types.of(receiver, func):
                 if (

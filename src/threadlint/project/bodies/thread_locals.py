@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 
 from threadlint.facts.model import Access, Call, Const, Kind, Ref, Root, Span, Value
 from threadlint.project.locks.locks import Step, text
-from threadlint.project.names.carriers import carriers, last_name
+from threadlint.project.names.carriers import carriers
 from threadlint.project.names.linker import Links
+from threadlint.project.names.mentions import last_part
 from threadlint.project.names.things import Cls, Func, Object
 from threadlint.project.names.thread_local import is_thread_local
 from threadlint.project.names.types import Types
@@ -89,7 +90,7 @@ class ThreadLocals:
         found = {"local"}
         for _ in range(_ROUNDS):
             for cls in self.links.classes.values():
-                if any(isinstance(base, Ref) and last_name(base) in found for base in cls.facts.bases):
+                if any(isinstance(base, Ref) and last_part(base) in found for base in cls.facts.bases):
                     found.add(cls.facts.name)
         return found
 
@@ -128,7 +129,7 @@ class ThreadLocals:
             return
         builtin = callee.name
         for one in call.args[:1]:
-            if not isinstance(one, Ref) or last_name(one) not in names:
+            if not isinstance(one, Ref) or last_part(one) not in names:
                 continue
             for storage in self._storages(found, one, func):
                 name = call.args[1] if len(call.args) > 1 else None

@@ -90,7 +90,7 @@ class Uses:
         known = self._by_name.get(name)
         if known is None:
             functions = self.types.links.mentions.functions([name])
-            known = [use for func in functions for use in self.acts(func) if last_name(use.ref) == name]
+            known = [use for func in functions for use in self.acts(func) if location_name(use.ref) == name]
             self._by_name[name] = known
         return known
 
@@ -303,7 +303,7 @@ def value_text(value: Value | None) -> str:
     return repr(literal) if isinstance(literal, (int, str)) else "..."
 
 
-def last_name(ref: Ref) -> str:
+def location_name(ref: Ref) -> str:
     """The last name in the reference, without what is in brackets."""
     return next((step for step in reversed(ref.path) if not step.startswith("[")), ref.name.rpartition(".")[2])
 

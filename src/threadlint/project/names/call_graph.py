@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from threadlint.facts.model import Call, Many, Ref, Root, Value
 from threadlint.knowledge.stdlib import CONSTRUCTORS, EXECUTOR_METHODS, FUNCTIONS, POOL_METHODS, Starter
 from threadlint.project.names.linker import Links, absolute
-from threadlint.project.names.mentions import last_name
+from threadlint.project.names.mentions import callee_name
 from threadlint.project.names.things import Func
 
 _BASES_UP = 6
@@ -114,7 +114,7 @@ _FOLLOWED_BY_ARGUMENTS = {"run_in_executor": 1, "call_soon_threadsafe": 0, "to_t
 
 def _handed(call: Call) -> Iterator[tuple[Value, Call]]:
     """What the call hands over to be called, each with the call that will be made."""
-    last = last_name(call.callee)
+    last = callee_name(call.callee)
     if last not in _STARTERS and last not in _FOLLOWED_BY_ARGUMENTS and _has_target(call):
         last = "Thread"
     if last in _STARTERS or last in _FOLLOWED_BY_ARGUMENTS:

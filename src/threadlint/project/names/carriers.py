@@ -6,16 +6,12 @@ from collections.abc import Iterator
 
 from threadlint.facts.model import Access, Jump, Kind, Ref, Root, Value, walk
 from threadlint.project.names.linker import Links, from_relative
+from threadlint.project.names.mentions import last_part
 from threadlint.project.names.things import Func
 from threadlint.project.names.values import refs
 
 Made = tuple[str, int]
 """A call: the id of the function that it stands in, and its number there."""
-
-
-def last_name(ref: Ref) -> str:
-    """The last part of a dotted name."""
-    return (ref.path or (ref.name.rpartition(".")[2],))[-1]
 
 
 def carriers(links: Links, made: set[Made]) -> set[str]:
@@ -65,7 +61,7 @@ def _sources(links: Links, value: Value | None, func: Func) -> tuple[tuple[str, 
             calls.add((func.id, int(ref.name)))
             call = links.calls[func.id].get(int(ref.name))
             if call is not None and isinstance(call.callee, Ref):
-                names.add(last_name(call.callee))
+                names.add(last_part(call.callee))
         else:
-            names.add(last_name(ref))
+            names.add(last_part(ref))
     return tuple(names), tuple(calls)

@@ -26,7 +26,7 @@ class Mentions:
 
     def add_call(self, func: Func, call: Call) -> None:
         """Note a call; calls come in the order of the program."""
-        self._calls[last_name(call.callee)].append((func, call))
+        self._calls[callee_name(call.callee)].append((func, call))
 
     def add_nodes(self, func: Func, kinds: Iterable[type | str]) -> None:
         """Note which kinds of nodes the function has."""
@@ -88,8 +88,8 @@ def last_part(value: Value) -> str:
     return value.path[-1] if value.path else value.name.rpartition(".")[2]
 
 
-def last_name(value: Value) -> str:
-    """The last part of a dotted name; empty where the value is none, or an element (`xs[0]`)."""
+def callee_name(value: Value) -> str:
+    """By which name something is called: the last part of a dotted name; empty where the value is none, or an element (`xs[0]`)."""
     last = last_part(value)
     return "" if last.startswith("[") else last
 

@@ -31,7 +31,7 @@ from threadlint.facts.model import (
     With,
 )
 from threadlint.project.bodies.checks import Check, Checks, Condition
-from threadlint.project.bodies.uses import Act, Use, Uses, last_name
+from threadlint.project.bodies.uses import Act, Use, Uses, location_name
 from threadlint.project.locks.entry_locks import OWNED_METHODS
 from threadlint.project.locks.locks import ANY_LOCK, Step
 from threadlint.project.names.test_files import in_tests
@@ -163,7 +163,7 @@ class AwaitSplits:
 
     def _tested_again(self, func: Func, check: Check, stop: int) -> bool:
         """Whether the test is made once more after the last stop, before the action."""
-        wanted = last_name(check.condition.ref)
+        wanted = location_name(check.condition.ref)
         return any(
             wanted in self._asked(func, step.node)
             for step in self.steps(func)[stop + 1 : check.act.step]
@@ -187,7 +187,7 @@ class AwaitSplits:
                 written = node.ref
             elif isinstance(node, Call) and isinstance(node.callee, Ref) and node.callee.path[-1:] == ("add",):
                 written = node.callee.receiver
-            if written is not None and not self._is_local(written, func) and last_name(written) in asked:
+            if written is not None and not self._is_local(written, func) and location_name(written) in asked:
                 return written != check.act.ref
         return False
 
@@ -199,17 +199,17 @@ class AwaitSplits:
             if ref.root == Root.RESULT:
                 call = self.uses.types.links.calls[func.id].get(int(ref.name))
                 if call is not None and isinstance(call.callee, Ref) and call.callee.path:
-                    found.add(last_name(call.callee.receiver))
+                    found.add(location_name(call.callee.receiver))
             elif self._is_local(ref, func) and not ref.path:
                 for where, access in self.uses.types.links.bindings.get((func.id, ref.name), ()):
                     if where is func and isinstance(access.value, Ref) and access.value.root == Root.RESULT:
                         call = self.uses.types.links.calls[func.id].get(int(access.value.name))
                         if call is not None and isinstance(call.callee, Ref) and call.callee.path:
-                            found.add(last_name(call.callee.receiver))
+                            found.add(location_name(call.callee.receiver))
                     elif where is func and isinstance(access.value, Ref):
-                        found.add(last_name(access.value))
+                        found.add(location_name(access.value))
             else:
-                found.add(last_name(ref))
+                found.add(location_name(ref))
         return found
 
     def _is_local(self, ref: Ref, func: Func) -> bool:
@@ -255,7 +255,7 @@ class AwaitSplits:
         """The other statements that update one of these locations, by the last name of the place, once for each way in which they are reached."""
         if use.act is not Act.UPDATE:
             return  # who acts on the same test is another run of the same function
-        known = self._updating(last_name(use.ref)) if keys else {}
+        known = self._updating(location_name(use.ref)) if keys else {}
         found = [one for key in keys for one in known.get(key, ())]
         for _, other, touch in sorted(found, key=itemgetter(0)):
             if other != use:

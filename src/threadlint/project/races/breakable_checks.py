@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from threadlint.facts.model import Call, Loop, Many, Ref, Root, Span
 from threadlint.project.bodies.checks import Check, Checks, Condition
-from threadlint.project.bodies.uses import Act, Use, Uses, last_name
+from threadlint.project.bodies.uses import Act, Use, Uses, location_name
 from threadlint.project.locks.entry_locks import EntryLocks
 from threadlint.project.locks.locks import Step
 from threadlint.project.names.identity import Identity
@@ -156,9 +156,9 @@ class BreakableChecks:
         race = self.meetings.against(check.act, acts)
         if race is None:
             return None
-        name, second = last_name(check.act.ref), race.second
+        name, second = location_name(check.act.ref), race.second
         theirs = (use for use in self.uses.acts(second.func) if use.step == second.step)
-        other = next((use for use in theirs if use.act in acts and last_name(use.ref) == name), None)
+        other = next((use for use in theirs if use.act in acts and location_name(use.ref) == name), None)
         return Broken(
             check,
             check.act.span,
@@ -230,7 +230,7 @@ class BreakableChecks:
             for inside in self.checks.region(steps, number, branch, when_true=True):
                 node = steps[inside].node
                 if isinstance(node, Call) and not steps[inside].held:
-                    setter = self._sets(node, func, last_name(condition.ref), _DEEP)
+                    setter = self._sets(node, func, location_name(condition.ref), _DEEP)
                     if setter is not None and self._does_more(node, func):
                         check = Check(func, condition, branch, setter)
                         yield Broken(
@@ -247,7 +247,7 @@ class BreakableChecks:
         cls = self.expectations.owner(ref, func)
         if cls is None or not self.expectations.locks(cls):
             return ""
-        for variant in self.uses.types.links.method_variants.get(cls.id, {}).get(last_name(ref), ()):
+        for variant in self.uses.types.links.method_variants.get(cls.id, {}).get(location_name(ref), ()):
             held = [one for step in self.steps(variant) for one in step.held]
             if held:
                 return held[0].lock.text
@@ -263,7 +263,7 @@ class BreakableChecks:
             if isinstance(thing, FunctionThing) and thing.func is not func:
                 for target in (thing.func, *self._overrides(thing.func)):
                     for use in self.uses.acts(target):
-                        if use.act is Act.REBIND and use.ref.path and last_name(use.ref) == name:
+                        if use.act is Act.REBIND and use.ref.path and location_name(use.ref) == name:
                             return use
                     for inner in self.uses.types.links.calls[target.id].values():
                         found = self._sets(inner, target, name, depth - 1)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from threadlint.facts.model import Ref
 from threadlint.project.bodies.contents import Contents
-from threadlint.project.bodies.uses import Act, Use, Uses, last_name
+from threadlint.project.bodies.uses import Act, Use, Uses, location_name
 from threadlint.project.locks.entry_locks import OWNED_METHODS, EntryLocks, guard_keys
 from threadlint.project.locks.lock_names import compact, lock_stem
 from threadlint.project.locks.locks import ANY_LOCK, Held, Step
@@ -119,12 +119,12 @@ class Guards:
             steps = self.steps(func)
             for use in self.uses.acts(func):
                 if use.act.writes and (above or guard_keys(steps[use.step].held)):
-                    names.add(last_name(use.ref))
+                    names.add(location_name(use.ref))
         found: dict[str, list[GuardedUse]] = defaultdict(list)
         for func in self.links.mentions.functions(names):
             if func.is_module or func.id in self.entry.owned:
                 continue
-            mine = [use for use in self.uses.of(func) if last_name(use.ref) in names]
+            mine = [use for use in self.uses.of(func) if location_name(use.ref) in names]
             if not mine:
                 continue
             binding = default_binding(func, self.types)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from threadlint.facts.model import Access, Kind
-from threadlint.project.bodies.uses import Act, Use, Uses, last_name
+from threadlint.project.bodies.uses import Act, Use, Uses, location_name
 from threadlint.project.locks.entry_locks import EntryLocks
 from threadlint.project.locks.locks import ANY_LOCK, Step
 from threadlint.project.names.things import Cls, Func
@@ -100,8 +100,8 @@ class Meetings:
 
     def against(self, use: Use, acts: Collection[Act]) -> Race | None:
         """The use and another, of these kinds, of the same location and name, that may run in parallel; those of its own function come first."""
-        name, ours = last_name(use.ref), self.of((use,))
-        own = self.of(one for one in self.uses.acts(use.func) if last_name(one.ref) == name) if ours else {}
+        name, ours = location_name(use.ref), self.of((use,))
+        own = self.of(one for one in self.uses.acts(use.func) if location_name(one.ref) == name) if ours else {}
         theirs = self.acts_on(name) if ours else {}
         for key, mine in ours.items():
             for one in mine:

@@ -13,7 +13,7 @@ from threadlint.knowledge.child_calls import ARGUMENTS, KERNEL_CALLS
 from threadlint.knowledge.stdlib import NO_FORK_BY_DEFAULT
 from threadlint.project.locks.locks import Step
 from threadlint.project.names.linker import Links
-from threadlint.project.names.mentions import last_name
+from threadlint.project.names.mentions import callee_name
 from threadlint.project.names.things import Cls, External, Func, FunctionThing, Object
 from threadlint.project.names.types import Types
 
@@ -57,7 +57,7 @@ def forks(
 
 
 def _candidate(call: Call) -> bool:
-    return last_name(call.callee) in _FORKING or _runs_first(call)
+    return callee_name(call.callee) in _FORKING or _runs_first(call)
 
 
 def _runs_first(call: Call) -> bool:

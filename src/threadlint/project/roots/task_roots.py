@@ -27,7 +27,7 @@ from threadlint.knowledge.event_loops import (
 from threadlint.knowledge.frameworks import Runner
 from threadlint.project.locks.locks import Step
 from threadlint.project.names.linker import Links
-from threadlint.project.names.mentions import last_name
+from threadlint.project.names.mentions import callee_name
 from threadlint.project.names.things import External, Func
 from threadlint.project.names.types import Types
 from threadlint.project.roots.coroutines import Coroutine, Coroutines, is_coroutine_function
@@ -64,7 +64,7 @@ class TaskRoots:
         callee = call.callee
         if type(callee) is not Ref or callee.root is Root.BUILTIN:
             return False
-        return last_name(callee) in _NAMES or any(
+        return callee_name(callee) in _NAMES or any(
             type(thing) is External and thing.name in STARTERS for thing in self.types.of(callee, func)
         )
 

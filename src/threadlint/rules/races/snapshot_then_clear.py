@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from threadlint.facts.model import Ref
 from threadlint.findings import Confidence, Problem, Related, Severity
 from threadlint.project.bodies.snapshots import Emptied
-from threadlint.project.bodies.uses import Act, Use, last_name
+from threadlint.project.bodies.uses import Act, Use, location_name
 from threadlint.project.guard_names import hold
 from threadlint.project.locks.locks import text
 from threadlint.project.project import Project
@@ -130,7 +130,7 @@ def _problem(project: Project, found: Emptied, known: dict[str, dict[str, list[U
     guard = project.guards.get(_key(project, found.emptying))
     cls = project.expectations.owner(found.ref, found.func)
     locks = (
-        project.expectations.locks_for(cls, last_name(found.ref))
+        project.expectations.locks_for(cls, location_name(found.ref))
         if cls is not None and not found.func.facts.is_async
         else ()
     )
@@ -164,7 +164,7 @@ def _problem(project: Project, found: Emptied, known: dict[str, dict[str, list[U
 
 def _adders(project: Project, found: Emptied, known: dict[str, dict[str, list[Use]]]) -> list[Use]:
     """Where other functions add to the container; `known` keeps all additions by last name and location."""
-    name = last_name(found.ref)
+    name = location_name(found.ref)
     if name not in known:
         known[name] = defaultdict(list)
         for use in project.uses.acts_on(name):
