@@ -19,6 +19,11 @@ Span = tuple[int, int, int, int]
 """Line, column, end line, end column; all from 1, columns in characters, the end column after the last character."""
 
 
+def is_inside(inner: Span, outer: Span) -> bool:
+    """Whether the first stretch of text lies within the second."""
+    return outer[:2] <= inner[:2] and inner[2:] <= outer[2:]
+
+
 # Strings of a known set are one object each when facts are read again, which saves a tenth of what they take in memory.
 CallUse = Literal["used", "discarded", "returned", "awaited", "awaited-discarded"]
 ManyKind = Literal["list", "tuple", "set", "dict", "generator", "star"]

@@ -8,7 +8,7 @@ from typing import Any
 import libcst as cst
 
 from threadlint.facts.comments import Annotation
-from threadlint.facts.model import Access, Derived, Instance, Kind, Many, Ref, Root, Span, Value
+from threadlint.facts.model import Access, Derived, Instance, Kind, Many, Ref, Root, Span, Value, is_inside
 from threadlint.facts.visitors.annotations import annotation, guarded_by
 from threadlint.facts.visitors.expressions import place, walk_flows
 from threadlint.facts.visitors.walk import Frame, Walk
@@ -52,7 +52,7 @@ def _write(walk: Walk, ref: Ref, value: Value, span: Span, form: str) -> None:
         for source, where, time in flows:
             if source == ref:
                 kind, read, window = _UPDATE, where, frame.switched > time
-                form = "assigned" if _inside(where, span) else "carried"
+                form = "assigned" if is_inside(where, span) else "carried"
                 break
     if local:
         frame.carried[ref.name] = flows
@@ -65,10 +65,6 @@ def _write(walk: Walk, ref: Ref, value: Value, span: Span, form: str) -> None:
 def _copied(frame: Frame, value: Value) -> Ref | None:
     """The location of which the value is a plain copy."""
     return frame.copies.get(value.name) if type(value) is Ref and value.root is _VAR and not value.path else None
-
-
-def _inside(inner: Span, outer: Span) -> bool:
-    return outer[:2] <= inner[:2] and inner[2:] <= outer[2:]
 
 
 def targets(walk: Walk, target: cst.CSTNode, value: Value, form: str) -> tuple[Ref, ...]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from threadlint.facts.model import Access, Call, Kind, Loop, Many, Ref, Root, Span, Value, walk
+from threadlint.facts.model import Access, Call, Kind, Loop, Many, Ref, Root, Span, Value, is_inside, walk
 from threadlint.knowledge.containers import LAZY, VIEWS
 from threadlint.project.bodies.uses import Act, Uses
 from threadlint.project.locks.locks import Step
@@ -68,10 +68,7 @@ class Laziness:
         loops = [
             node
             for node in walk(func.facts.body)
-            if isinstance(node, Loop)
-            and node.kind == "generator"
-            and around[:2] <= node.span[:2]
-            and node.span[2:] <= around[2:]
+            if isinstance(node, Loop) and node.kind == "generator" and is_inside(node.span, around)
         ]
         for loop in loops[:1]:
             for ref in self.uses.gone_through(loop.value, func):

@@ -29,6 +29,7 @@ from threadlint.facts.model import (
     Suspend,
     Value,
     With,
+    is_inside,
 )
 from threadlint.project.bodies.checks import Check, Checks, Condition
 from threadlint.project.bodies.uses import Act, Use, Uses, location_name
@@ -100,7 +101,7 @@ class AwaitSplits:
                 if n < use.step and steps[n].node.span[:2] >= node.read[2:] and _on_the_way(steps, n, use.step)
             ]
             if node.form == "augmented":
-                between = [n for n in between if _inside(steps[n].node.span, node.span)]
+                between = [n for n in between if is_inside(steps[n].node.span, node.span)]
                 begin = between[0] if between else begin
             if not between or begin < 0:
                 continue
@@ -280,10 +281,6 @@ def _stops(node: Node) -> bool:
 
 def _reads(node: Node) -> bool:
     return isinstance(node, Access) and node.kind == Kind.READ
-
-
-def _inside(inner: Span, outer: Span) -> bool:
-    return outer[:2] <= inner[:2] and inner[2:] <= outer[2:]
 
 
 def _on_the_way(steps: list[Step], stop: int, end: int) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from threadlint.facts.model import Access, Call, Loop, Ref, Root, Value, walk
+from threadlint.facts.model import Access, Call, Loop, Ref, Root, Value, is_inside, walk
 from threadlint.project.locks.locks import Step
 from threadlint.project.names.mentions import last_part
 from threadlint.project.names.test_files import in_tests
@@ -114,7 +114,7 @@ class Handed:
             )
             if access.form != "annotation"
         ]
-        if len(found) != 1 or found[0].form or any(_within(found[0], loop) for loop in loops):
+        if len(found) != 1 or found[0].form or any(is_inside(found[0].span, loop.span) for loop in loops):
             return None
         return found[0]
 
@@ -211,10 +211,6 @@ def _names_of(value: Ref, func: Func) -> Iterator[Ref]:
 def _of_module(ref: Ref, func: Func) -> Token | None:
     """What a name of the module is, which all functions know it by."""
     return Token("global", f"{func.module.name}.{ref.name}") if func.is_module else None
-
-
-def _within(access: Access, loop: Loop) -> bool:
-    return loop.span[:2] <= access.span[:2] and access.span[2:] <= loop.span[2:]
 
 
 _WAITING = (

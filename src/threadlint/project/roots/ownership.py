@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from threadlint.facts.model import Access, Call, Const, Derived, Logic, Loop, Many, Ref, Root, Value
+from threadlint.facts.model import Access, Call, Const, Derived, Logic, Loop, Many, Ref, Root, Value, is_inside
 from threadlint.project.names.linker import absolute
 from threadlint.project.names.things import ClassThing, Cls, Container, External, Func, FunctionThing, Object
 from threadlint.project.names.types import Types, argument
@@ -356,14 +356,10 @@ def varies(value: Value | None, func: Func, loops: tuple[Loop, ...], types: Type
         if value.root == Root.VAR and value.owner == func.facts.qualname:
             inside = [loop.span for loop in loops]
             for where, access in types.links.bindings.get((func.id, value.name), ()):
-                if where is func and any(_within(access.span, span) for span in inside):
+                if where is func and any(is_inside(access.span, span) for span in inside):
                     return True
         return False
     return not isinstance(value, Const)
-
-
-def _within(inner: tuple[int, int, int, int], outer: tuple[int, int, int, int]) -> bool:
-    return outer[:2] <= inner[:2] and inner[2:] <= outer[2:]
 
 
 __all__ = ["CLOSURE", "EACH", "OWN", "Binding", "Container", "Given", "Ownership", "Token", "part", "varies"]
